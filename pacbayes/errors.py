@@ -1,0 +1,25 @@
+"""The one exception that stands for bad input: what was given, where, and the usual mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """Input that cannot be used. Its text is one line, fit to be shown to the person who gave it.
+
+    The command line prints the text on stderr and exits with code 2.
+
+    Args:
+        message: What is wrong, the constraint, and the usual mistake.
+        path: The file or folder at fault, shown in front of the message.
+        line: The 1-based line in that file.
+    """
+
+    def __init__(
+        self, message: str, *, path: str | Path | None = None, line: int | None = None
+    ) -> None:
+        where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
+        super().__init__(f"{where}{message}")
+        self.path = path
+        self.line = line
