@@ -1,0 +1,310 @@
+"""JSONL records, read strictly: what cannot be understood is an error with its file and line.
+
+One JSON object a line, UTF-8 (a byte-order mark and CRLF are accepted, blank lines are skipped), in
+exactly one of three forms:
+
+=====================  ===========================================================
+`prompt`+`completion`  strings; the loss is on the completion
+`messages`             list of `{"role": ..., "content": ...}`; the loss is on assistant turns
+`text`                 a string; the loss is on all of it
+=====================  ===========================================================
+
+and optionally `difficulty` (a finite number), `stratum`, `group`, `id` (strings or numbers). A key
+whose value is null counts as absent; other keys are left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pacbayes.errors import InputError
+
+_FORM_OF_KEY = {"prompt": "prompt", "completion": "prompt", "messages": "messages", "text": "text"}
+_FORMS = "`prompt` and `completion`, or `messages`, or `text`"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One example as its author wrote it, with the place it was read from.
+
+    Attributes:
+        prompt: What the model is given; may be empty. Set exactly when `completion` is.
+        completion: What the model should answer.
+        messages: A conversation, instead of `prompt` and `completion`; empty if not in this form.
+        text: A plain text, instead of the others.
+        difficulty: A finite number, higher meaning what the author of the data says.
+        stratum: Name of the stratum the record belongs to.
+        group: Records of one group are one independent unit, such as answers to one problem.
+        id: The author's name of the record.
+        path: The file the record was read from.
+        line: The 1-based line in that file.
+    """
+
+    prompt: str | None = None
+    completion: str | None = None
+    messages: tuple[Message, ...] = ()
+    text: str | None = None
+    difficulty: float | None = None
+    stratum: str | None = None
+    group: str | None = None
+    id: str | None = None
+    path: str
+    line: int
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What is scored, without labels and place: equal for exact duplicates."""
+        return (self.prompt, self.completion, self.messages, self.text)
+
+    def error(self, message: str) -> InputError:
+        """Return an `InputError` that names this record's file and line."""
+        return InputError(message, path=self.path, line=self.line)
+
+
+def read_jsonl(path: str | Path) -> list[Record]:
+    """Read all records of a JSONL file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The records in the order of the file; at least one.
+
+    Raises:
+        InputError: The file cannot be read or has no record, or a line (named) is not valid UTF-8
+            or JSON, or is not a record in exactly one of the known forms.
+    """
+    records = [_record(text, str(path), line) for line, text in _lines(path)]
+    if not records:
+        raise InputError("no records; the file is empty or has only blank lines.", path=path)
+    return records
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Yield the number and text of each line that is not blank.
+
+    Bytes are split at newlines before they are decoded: `str.splitlines` would also split at
+    U+2028 and other characters that are legal inside a JSON string.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            for line, raw in enumerate(file, start=1):
+                text = _decoded(raw, path, line).strip()
+                if text:
+                    yield line, text
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | Path, error: OSError) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError("no such file.", path=path)
+    if isinstance(error, IsADirectoryError):
+        return InputError("is a folder; give the JSONL file in it.", path=path)
+    return InputError(f"cannot be read: {error.strerror or error}.", path=path)
+
+
+def _decoded(raw: bytes, path: str | Path, line: int) -> str:
+    try:
+        return raw.decode("utf-8-sig" if line == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"invalid UTF-8 at byte {error.start + 1} of the line; save the file as UTF-8.",
+            path=path,
+            line=line,
+        ) from error
+
+
+def _record(text: str, path: str, line: int) -> Record:
+    try:
+        return Record(path=path, line=line, **_fields(_parse(text)))
+    except _BadLineError as error:
+        raise InputError(str(error), path=path, line=line) from error
+
+
+class _BadLineError(ValueError):
+    """What is wrong with a line, before its file and number are known."""
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Return the JSON object written in `text`, its null values left out."""
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    except _BadLineError:
+        raise
+    except json.JSONDecodeError as error:
+        raise _BadLineError(
+            f"malformed JSON: {error.msg} at column {error.colno}; a record is one JSON object on "
+            "one line (not a pretty-printed file or a JSON array)."
+        ) from error
+    except RecursionError as error:
+        raise _BadLineError("malformed JSON: nested too deeply.") from error
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise _BadLineError(f"malformed JSON: {str(error).partition(';')[0]}.") from error
+    if not isinstance(value, dict):
+        raise _BadLineError(f"a record must be a JSON object, got {_kind(value)}.")
+    return {key: item for key, item in value.items() if item is not None}
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise _BadLineError(f"duplicate key {key!r}; each key must occur once.")
+        result[key] = value
+    return result
+
+
+def _no_constant(name: str) -> None:
+    raise _BadLineError(f"{name} is not JSON; leave the field out or write null.")
+
+
+def _fields(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `Record` for a parsed line."""
+    fields = _form(raw)
+    if "difficulty" in raw:
+        fields["difficulty"] = _difficulty(raw["difficulty"])
+    for name in ("stratum", "group", "id"):
+        if name in raw:
+            fields[name] = _label(name, raw[name])
+    return fields
+
+
+def _form(raw: dict[str, Any]) -> dict[str, Any]:
+    found = list(dict.fromkeys(form for key, form in _FORM_OF_KEY.items() if key in raw))
+    if len(found) > 1:
+        raise _BadLineError(
+            f"two forms in one record ({' and '.join(found)}); use exactly one of {_FORMS}."
+        )
+    if not found:
+        raise _BadLineError(
+            f"unknown form; a record has {_FORMS}, this one has the keys {sorted(raw)}."
+        )
+    return _READERS[found[0]](raw)
+
+
+def _prompt_and_completion(raw: dict[str, Any]) -> dict[str, Any]:
+    if "completion" not in raw:
+        raise _BadLineError(
+            "record without completion; the usual mistake is another name for it, such as "
+            "`response`, `answer` or `output`."
+        )
+    if "prompt" not in raw:
+        raise _BadLineError("record without prompt; a text with no prompt goes into `text`.")
+    return {
+        "prompt": _string("prompt", raw["prompt"]),
+        "completion": _filled("completion", raw["completion"]),
+    }
+
+
+def _messages(raw: dict[str, Any]) -> dict[str, Any]:
+    turns = raw["messages"]
+    if not isinstance(turns, list):
+        raise _BadLineError(f"`messages` must be a list, got {_kind(turns)}.")
+    messages = tuple(_message(turn) for turn in turns)
+    if not any(message.role == "assistant" for message in messages):
+        raise _BadLineError(
+            "record without completion: `messages` has no assistant turn; the usual mistake is "
+            'another role name, such as "gpt" or "model".'
+        )
+    return {"messages": messages}
+
+
+def _message(turn: object) -> Message:
+    if not isinstance(turn, dict):
+        raise _BadLineError(f"a message must be an object, got {_kind(turn)}.")
+    extra = sorted(key for key in turn if key not in ("role", "content") and turn[key] is not None)
+    if extra:  # dropping them would silently score another conversation
+        raise _BadLineError(f"a message has `role` and `content` only, this one also has {extra}.")
+    missing = [key for key in ("role", "content") if turn.get(key) is None]
+    if missing:
+        raise _BadLineError(f"message without {missing[0]}.")
+    role = _string("role", turn["role"])
+    read = _filled if role == "assistant" else _string
+    return Message(role, read("content", turn["content"]))
+
+
+def _text(raw: dict[str, Any]) -> dict[str, Any]:
+    return {"text": _filled("text", raw["text"])}
+
+
+_READERS = {"prompt": _prompt_and_completion, "messages": _messages, "text": _text}
+
+
+def _string(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        hint = "; turns of a conversation go into `messages`" if isinstance(value, list) else ""
+        raise _BadLineError(f"`{name}` must be a string, got {_kind(value)}{hint}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise _BadLineError(
+            f"`{name}` has half of a surrogate pair ({value[error.start]!r}), not a character; the "
+            "usual mistake is text cut in the middle of an escape."
+        ) from error
+    return value
+
+
+def _filled(name: str, value: object) -> str:
+    text = _string(name, value)
+    if not text.strip():
+        raise _BadLineError(f"empty {name}; a record without completion has nothing to score.")
+    return text
+
+
+def _difficulty(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _BadLineError(
+            f"`difficulty` must be a number, got {_kind(value)}; the usual mistake is quotes."
+        )
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _BadLineError("`difficulty` must be finite, this one is too large for a float.")
+    return number
+
+
+def _label(name: str, value: object) -> str:
+    """Return a label as text; 7 and 7.0 are the same label, as tables tend to write both."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    label = _string(name, value)
+    if not label:
+        raise _BadLineError(f"`{name}` must not be empty; leave it out or write null.")
+    return label
+
+
+def _kind(value: object) -> str:
+    names = {bool: "true or false", str: "a string", list: "a list", dict: "an object"}
+    return names.get(type(value), "null" if value is None else "a number")
