@@ -16,14 +16,15 @@ whose value is null counts as absent; other keys are left alone.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pacbayes import strict_json
 from pacbayes.errors import InputError
+from pacbayes.strict_json import kind
 
 _FORM_OF_KEY = {"prompt": "prompt", "completion": "prompt", "messages": "messages", "text": "text"}
 _FORMS = "`prompt` and `completion`, or `messages`, or `text`"
@@ -156,34 +157,15 @@ class _BadLineError(ValueError):
 def _parse(text: str) -> dict[str, Any]:
     """Return the JSON object written in `text`, its null values left out."""
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
-    except _BadLineError:
-        raise
-    except json.JSONDecodeError as error:
+        value = strict_json.parse(text)
+    except strict_json.JsonError as error:
         raise _BadLineError(
-            f"malformed JSON: {error.msg} at column {error.colno}; a record is one JSON object on "
-            "one line (not a pretty-printed file or a JSON array)."
+            f"{error}; a record is one JSON object on one line (not a pretty-printed file or a "
+            "JSON array)."
         ) from error
-    except RecursionError as error:
-        raise _BadLineError("malformed JSON: nested too deeply.") from error
-    except ValueError as error:  # an integer of more digits than Python converts
-        raise _BadLineError(f"malformed JSON: {str(error).partition(';')[0]}.") from error
     if not isinstance(value, dict):
-        raise _BadLineError(f"a record must be a JSON object, got {_kind(value)}.")
+        raise _BadLineError(f"a record must be a JSON object, got {kind(value)}.")
     return {key: item for key, item in value.items() if item is not None}
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise _BadLineError(f"duplicate key {key!r}; each key must occur once.")
-        result[key] = value
-    return result
-
-
-def _no_constant(name: str) -> None:
-    raise _BadLineError(f"{name} is not JSON; leave the field out or write null.")
 
 
 def _fields(raw: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +209,7 @@ def _prompt_and_completion(raw: dict[str, Any]) -> dict[str, Any]:
 def _messages(raw: dict[str, Any]) -> dict[str, Any]:
     turns = raw["messages"]
     if not isinstance(turns, list):
-        raise _BadLineError(f"`messages` must be a list, got {_kind(turns)}.")
+        raise _BadLineError(f"`messages` must be a list, got {kind(turns)}.")
     messages = tuple(_message(turn) for turn in turns)
     if not any(message.role == "assistant" for message in messages):
         raise _BadLineError(
@@ -239,7 +221,7 @@ def _messages(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _message(turn: object) -> Message:
     if not isinstance(turn, dict):
-        raise _BadLineError(f"a message must be an object, got {_kind(turn)}.")
+        raise _BadLineError(f"a message must be an object, got {kind(turn)}.")
     extra = sorted(key for key in turn if key not in ("role", "content") and turn[key] is not None)
     if extra:  # dropping them would silently score another conversation
         raise _BadLineError(f"a message has `role` and `content` only, this one also has {extra}.")
@@ -261,7 +243,7 @@ _READERS = {"prompt": _prompt_and_completion, "messages": _messages, "text": _te
 def _string(name: str, value: object) -> str:
     if not isinstance(value, str):
         hint = "; turns of a conversation go into `messages`" if isinstance(value, list) else ""
-        raise _BadLineError(f"`{name}` must be a string, got {_kind(value)}{hint}.")
+        raise _BadLineError(f"`{name}` must be a string, got {kind(value)}{hint}.")
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -282,7 +264,7 @@ def _filled(name: str, value: object) -> str:
 def _difficulty(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _BadLineError(
-            f"`difficulty` must be a number, got {_kind(value)}; the usual mistake is quotes."
+            f"`difficulty` must be a number, got {kind(value)}; the usual mistake is quotes."
         )
     try:
         number = float(value)
@@ -303,8 +285,3 @@ def _label(name: str, value: object) -> str:
     if not label:
         raise _BadLineError(f"`{name}` must not be empty; leave it out or write null.")
     return label
-
-
-def _kind(value: object) -> str:
-    names = {bool: "true or false", str: "a string", list: "a list", dict: "an object"}
-    return names.get(type(value), "null" if value is None else "a number")
