@@ -1,0 +1,41 @@
+# `make demo` and `make test` set up all they need in .venv, given Python 3.11+ and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+BOUND := $(BIN)/pacbayes-bound
+SAMPLE := pacbayes/sample
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+
+help: ## say what the targets do
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST))
+
+demo: .venv/.installed ## certify the sample models: three difficulties, two losses, into runs/demo
+	@set -e; for loss in exact token; do for s in easy medium hard; do \
+		$(BOUND) --checkpoint $(SAMPLE)/adapters/$$s --data $(SAMPLE)/data/$$s.jsonl \
+			--held-out $(SAMPLE)/data/$$s.held_out.jsonl --loss $$loss --out runs/demo/$$s-$$loss; \
+	done; done
+
+test: lint ## run the linters, the type checker and the tests
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed ## run the linters and the type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## remove the environment, caches and the demo's results
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build *.egg-info runs/demo
+	find pacbayes tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or later is needed, $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+			"name another one: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Setting up .venv; the first time downloads a few hundred megabytes or more."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
+	@touch $@
