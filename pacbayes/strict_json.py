@@ -10,12 +10,17 @@ class JsonError(ValueError):
     """Text that is not strict JSON. The message is one line and does not name the file."""
 
 
+class MalformedError(JsonError):
+    """Text that is not JSON at all."""
+
+
 def parse(text: str) -> Any:
     """Return the value written in `text`.
 
     Raises:
-        JsonError: The text is malformed, has a key twice in one object, has one of the constants
-            NaN and Infinity, is nested too deeply, or has an integer too long to convert.
+        MalformedError: The text is not JSON, is nested too deeply, or has an integer too long to
+            convert.
+        JsonError: It has a key twice in one object, or one of the constants NaN and Infinity.
 
     >>> parse('{"a": [1, 2.5, null]}')
     {'a': [1, 2.5, None]}
@@ -26,11 +31,11 @@ def parse(text: str) -> Any:
         raise
     except json.JSONDecodeError as error:
         place = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}"
-        raise JsonError(f"malformed JSON: {error.msg} at {place}") from error
+        raise MalformedError(f"malformed JSON: {error.msg} at {place}") from error
     except RecursionError as error:
-        raise JsonError("malformed JSON: nested too deeply") from error
+        raise MalformedError("malformed JSON: nested too deeply") from error
     except ValueError as error:  # an integer of more digits than Python converts
-        raise JsonError(f"malformed JSON: {str(error).partition(';')[0]}") from error
+        raise MalformedError(f"malformed JSON: {str(error).partition(';')[0]}") from error
 
 
 def kind(value: object) -> str:

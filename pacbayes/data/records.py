@@ -158,11 +158,13 @@ def _parse(text: str) -> dict[str, Any]:
     """Return the JSON object written in `text`, its null values left out."""
     try:
         value = strict_json.parse(text)
-    except strict_json.JsonError as error:
+    except strict_json.MalformedError as error:
         raise _BadLineError(
             f"{error}; a record is one JSON object on one line (not a pretty-printed file or a "
             "JSON array)."
         ) from error
+    except strict_json.JsonError as error:
+        raise _BadLineError(f"{error}.") from error
     if not isinstance(value, dict):
         raise _BadLineError(f"a record must be a JSON object, got {kind(value)}.")
     return {key: item for key, item in value.items() if item is not None}
