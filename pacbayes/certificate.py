@@ -147,11 +147,13 @@ class Prior:
 
     Attributes:
         centre: Its mean.
+        base: Weights that P and Q share, the base model of an adapter; null for a full model.
         family: `gaussian`; the scales are those of the posterior's groups.
         scale_grid: The choice of its scale.
     """
 
     centre: Centre
+    base: Centre | None
     family: str
     scale_grid: ScaleGrid
 
@@ -274,6 +276,25 @@ class Complexity:
         _require_nonnegative("log_term", self.log_term)
 
 
+def parts_of(
+    *, upper: float, empirical_risk: float, empirical_risk_upper: float, complexity: Complexity
+) -> dict[Part, float]:
+    """Split an upper risk bound into parts that add up to it.
+
+    The mean loss, what the uncertainty of that mean adds, and the rest, which KL and log term share
+    as they share the complexity.
+    """
+    sampling = min(empirical_risk_upper, upper) - empirical_risk
+    rest = upper - empirical_risk - sampling
+    share = complexity.kl / (complexity.kl + complexity.log_term)
+    return {
+        "empirical_risk": empirical_risk,
+        "monte_carlo": sampling,
+        "kl": rest * share,
+        "log_term": rest * (1 - share),
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class StratumCertificate:
     """What is certified about one stratum.
@@ -310,6 +331,16 @@ class StratumCertificate:
     dominated_by: Part
     held_out: HeldOut | None
     vacuous: bool
+
+    @property
+    def parts(self) -> dict[Part, float]:
+        """What the upper end of `risk_bound` is made of; see `parts_of`."""
+        return parts_of(
+            upper=self.risk_bound[1],
+            empirical_risk=self.empirical_risk,
+            empirical_risk_upper=self.empirical_risk_bound[1],
+            complexity=self.complexity,
+        )
 
     def __post_init__(self) -> None:
         _require(self.n >= 1, f"`n` must be at least 1, got {self.n}.")

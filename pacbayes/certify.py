@@ -1,0 +1,481 @@
+"""From a fine-tuned model and a sample to a certificate: the one place where everything meets."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pacbayes import __version__
+from pacbayes.bounds import log_xi, seeger_maurer, seeger_maurer_lower
+from pacbayes.certificate import (
+    Centre,
+    Certificate,
+    Complexity,
+    DataFile,
+    Delta,
+    Environment,
+    HeldOut,
+    HeldOutRisk,
+    LedgerEntry,
+    Posterior,
+    Prior,
+    ScaleGrid,
+    StratumCertificate,
+    TensorGroup,
+    parts_of,
+)
+from pacbayes.certificate import Loss as LossNote
+from pacbayes.confidence import (
+    clopper_pearson_lower,
+    clopper_pearson_upper,
+    kl_lower,
+    kl_upper,
+)
+from pacbayes.data.records import sha256_of
+from pacbayes.data.sample import Part, Sample, Unit
+from pacbayes.draws import DrawStore
+from pacbayes.losses import LOSSES, SMOOTHING, Loss
+from pacbayes.models.fine_tuned import FineTuned, Source
+from pacbayes.posteriors import prior_scale
+from pacbayes.posteriors.gaussian import best_prior_scale
+from pacbayes.posteriors.noise import Stream
+from pacbayes.risk import FloatArray, NoiseKey, Scorer
+from pacbayes.weight_perturbation import Pilot, Scales, choose_scales, with_best_prior
+
+MONTE_CARLO_SHARE = Fraction(1, 5)
+"""Share of δ that pays for estimating the posterior's empirical risk by sampling."""
+
+Track = Callable[[str, int | None], Callable[[int], None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to certify; the names are those of the command line.
+
+    Attributes:
+        loss: Name of the loss, see `pacbayes.losses.LOSSES`.
+        delta: Probability with which any of the certificate's statements may be wrong.
+        seed: Of all noise.
+        passes: Whole passes of posterior draws over each stratum.
+        draws: At least so many draws for each stratum, in whole passes, instead of `passes`.
+        batch_size: Examples in one forward pass.
+        block: Units that share a draw where each cannot have its own.
+        pilot: Units of each stratum that the choice of the posterior's scales looks at.
+        dtype: The model's floating-point type.
+    """
+
+    loss: str = "exact"
+    delta: float = 0.05
+    seed: int = 0
+    passes: int = 4
+    draws: int | None = None
+    batch_size: int = 64
+    block: int = 16
+    pilot: int = 512
+    dtype: str = "float32"
+
+    def passes_for(self, draws_in_a_pass: int) -> int:
+        """Whole passes that give the wanted number of draws."""
+        return self.passes if self.draws is None else -(-self.draws // draws_in_a_pass)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """How δ is shared: equally over strata, and in each over two events, rounded down."""
+
+    kl_bound: float
+    monte_carlo: float
+
+    @classmethod
+    def of(cls, delta: float, n_strata: int) -> Shares:
+        """The shares of one stratum out of `n_strata`."""
+        exact = Fraction(delta) / n_strata
+        return cls(
+            kl_bound=_rounded_down(exact * (1 - MONTE_CARLO_SHARE)),
+            monte_carlo=_rounded_down(exact * MONTE_CARLO_SHARE),
+        )
+
+
+def _rounded_down(exact: Fraction) -> float:
+    nearest = float(exact)
+    return nearest if Fraction(nearest) <= exact else float(np.nextafter(nearest, 0.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """Losses of units under fresh posterior draws.
+
+    Units that share a draw form a block. A block's variable is the sum of its units' losses over
+    the block size: it lies in [0, 1] and is independent of all other variables. A short last block
+    only makes its variable smaller, and `stretch` undoes that in the mean.
+
+    Attributes:
+        losses: Shape (passes, units).
+        block: Units that share a draw.
+    """
+
+    losses: FloatArray
+    block: int
+
+    @property
+    def n_draws(self) -> int:
+        """Posterior draws in all passes: the number of independent variables."""
+        return self.losses.shape[0] * _ceil_div(self.losses.shape[1], self.block)
+
+    @property
+    def mean(self) -> float:
+        """Mean loss over passes and units: an estimate of the posterior's empirical risk."""
+        return min(1.0, float(self.losses.mean()))
+
+    @property
+    def stretch(self) -> float:
+        """Ratio of the empirical risk to the mean of the variables, at least 1."""
+        n = self.losses.shape[1]
+        return _ceil_div(n, self.block) * self.block / n
+
+    def interval(self, delta: float) -> tuple[float, float]:
+        """Two-sided interval for the mean over units of the expected loss, wrong w.p. ≤ delta.
+
+        The kl interval for independent variables in [0, 1], half of `delta` on each side. The
+        factor 1 ± 1e-12 covers the float64 rounding of the mean and of the stretch.
+        """
+        mean, slack = self.mean / self.stretch, 1e-12
+        high = float(
+            kl_upper(mean=min(1.0, mean * (1 + slack)), n_draws=self.n_draws, delta=delta / 2)
+        )
+        low = float(kl_lower(mean=mean * (1 - slack), n_draws=self.n_draws, delta=delta / 2))
+        return low * self.stretch * (1 - slack), min(1.0, high * self.stretch * (1 + slack))
+
+
+def _ceil_div(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def certify(
+    model: FineTuned,
+    sample: Sample,
+    settings: Settings,
+    *,
+    draws_folder: Path | None = None,
+    track: Track = lambda _name, _total: lambda _steps: None,
+) -> Certificate:
+    """Certifies the risk of the posterior around a fine-tuned model, stratum by stratum.
+
+    With probability at least 1 − δ over the draw of the sample and the posterior draws, the risk
+    of the Gaussian posterior lies in `risk_bound` for all strata at once, under the certificate's
+    assumptions.
+
+    Args:
+        model: The model and its prior.
+        sample: The strata, with held-out data for comparison if there is any.
+        settings: Loss, δ, seed and amount of sampling.
+        draws_folder: Where losses of finished passes are kept; a second run with the same inputs
+            starts from them.
+        track: Told about stages and progress.
+    """
+    strata = [_Stratum.encode(part, model) for part in sample.strata]
+    scorer = Scorer(
+        model=model,
+        loss=LOSSES[settings.loss],
+        batch_size=settings.batch_size,
+        block=settings.block,
+    )
+    shares = Shares.of(settings.delta, len(strata))
+    pilots = [
+        Pilot(
+            units=stratum.units[: settings.pilot],
+            n=stratum.part.n,
+            delta=shares.kl_bound,
+            stratum=index,
+        )
+        for index, stratum in enumerate(strata)
+    ]
+    tick = track("choosing the noise", None)
+    scales = choose_scales(replace(scorer, tick=tick), pilots, seed=settings.seed)
+    store = DrawStore(draws_folder, _dependencies(model, sample, settings, scales))
+    certified = []
+    for index, stratum in enumerate(strata):
+        passes = settings.passes_for(_ceil_div(stratum.part.n, scorer.units_per_draw))
+        tick = track(f"stratum {stratum.part.name}", (passes + 1) * stratum.part.n_records)
+        busy = replace(scorer, tick=tick)
+        draws = _draw(busy, stratum.units, scales, settings, store, index, passes)
+        centre = busy.at_centre(stratum.units)
+        held_out = None
+        if sample.held_out:
+            part = _Stratum.encode(sample.held_out[index], model)
+            tick = track(f"held-out {part.part.name}", 2 * part.part.n_records)
+            held_out = _held_out(replace(scorer, tick=tick), part, scales, settings, index)
+        certified.append(_certify_stratum(stratum, draws, centre, scales, shares, held_out))
+    return _assemble(model, sample, settings, scales, shares, tuple(certified))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stratum:
+    """A part of the sample with its units as token ids."""
+
+    part: Part
+    units: tuple[Unit, ...]
+
+    @classmethod
+    def encode(cls, part: Part, model: FineTuned) -> _Stratum:
+        return cls(part=part, units=part.encode(model.tokenizer, max_length=model.context))
+
+    @property
+    def n_unscorable(self) -> int:
+        return sum(example.unscorable is not None for unit in self.units for example in unit)
+
+
+def _draw(
+    scorer: Scorer,
+    units: Sequence[Unit],
+    scales: Scales,
+    settings: Settings,
+    store: DrawStore,
+    stratum: int,
+    passes: int,
+) -> Draws:
+    key = NoiseKey(seed=settings.seed, stream=Stream.CERTIFICATE, stratum=stratum)
+
+    def one_pass(draw: int) -> FloatArray:
+        return store.get(
+            stratum,
+            draw,
+            lambda: scorer.under_noise(units, scales.sigmas, key=key, draw=draw),
+        )
+
+    losses = np.stack([one_pass(draw) for draw in range(passes)])
+    return Draws(losses=losses, block=scorer.units_per_draw)
+
+
+def _certify_stratum(
+    stratum: _Stratum,
+    draws: Draws,
+    centre: FloatArray,
+    scales: Scales,
+    shares: Shares,
+    held_out: HeldOut | None,
+) -> StratumCertificate:
+    n = stratum.part.n
+    terms: Any = {"kl": scales.kl + prior_scale.LOG_COST, "n": n, "delta": shares.kl_bound}
+    low, high = draws.interval(shares.monte_carlo)
+    upper = float(seeger_maurer(empirical_risk=high, **terms))
+    lower = float(seeger_maurer_lower(empirical_risk=low, **terms))
+    complexity = Complexity(
+        kl=scales.kl / n,
+        log_term=(prior_scale.LOG_COST + log_xi(n) - math.log(shares.kl_bound)) / n,
+    )
+    parts = parts_of(
+        upper=upper,
+        empirical_risk=draws.mean,
+        empirical_risk_upper=high,
+        complexity=complexity,
+    )
+    return StratumCertificate(
+        name=stratum.part.name,
+        n=n,
+        n_records=stratum.part.n_records,
+        n_draws=draws.n_draws,
+        n_unscorable=stratum.n_unscorable,
+        empirical_risk=draws.mean,
+        empirical_risk_bound=(low, high),
+        unperturbed_risk=float(centre.mean()),
+        risk_bound=(lower, upper),
+        bounds={
+            "seeger_maurer": upper,
+            "pinsker": _pinsker(high, complexity),
+        },
+        complexity=complexity,
+        dominated_by=max(parts, key=lambda part: parts[part]),
+        held_out=held_out,
+        vacuous=upper == 1.0,
+    )
+
+
+def _pinsker(empirical_risk: float, complexity: Complexity) -> float:
+    """Upper bound r̂ + √(c/2), for comparison: a consequence of the kl bound."""
+    total = (complexity.kl + complexity.log_term) * (1 + 1e-12)
+    return min(1.0, (empirical_risk + math.sqrt(total / 2)) * (1 + 1e-15))
+
+
+def _held_out(
+    scorer: Scorer, stratum: _Stratum, scales: Scales, settings: Settings, index: int
+) -> HeldOut:
+    """Test-set bounds of the same posterior and of its centre, each at δ on its own."""
+    key = NoiseKey(seed=settings.seed, stream=Stream.HELD_OUT, stratum=index)
+    single = replace(scorer, block=1)  # a draw of its own for each unit: independent losses
+    noisy = single.under_noise(stratum.units, scales.sigmas, key=key, draw=0)
+    calm = scorer.at_centre(stratum.units)
+    records = [record for unit in stratum.part.units for record in unit]
+    path = Path(records[0].path)
+    return HeldOut(
+        path=str(path),
+        sha256=sha256_of(path),
+        n=stratum.part.n,
+        stochastic=_test_set(noisy, settings.delta),
+        unperturbed=_test_set(calm, settings.delta),
+    )
+
+
+def _test_set(losses: FloatArray, delta: float) -> HeldOutRisk:
+    """Two-sided interval: Clopper–Pearson where every loss is 0 or 1, else the kl interval."""
+    n, mean = len(losses), min(1.0, float(losses.mean()))
+    half = delta / 2
+    if bool(np.isin(losses, (0.0, 1.0)).all()):
+        errors = int(losses.sum())
+        low = clopper_pearson_lower(n_errors=errors, n=n, delta=half)
+        high = clopper_pearson_upper(n_errors=errors, n=n, delta=half)
+        interval = (float(low), float(high))
+        return HeldOutRisk(n_errors=errors, mean=errors / n, interval=interval, delta=delta)
+    low = kl_lower(mean=mean, n_draws=n, delta=half)
+    high = kl_upper(mean=mean, n_draws=n, delta=half)
+    return HeldOutRisk(n_errors=None, mean=mean, interval=(float(low), float(high)), delta=delta)
+
+
+def _assemble(
+    model: FineTuned,
+    sample: Sample,
+    settings: Settings,
+    scales: Scales,
+    shares: Shares,
+    strata: tuple[StratumCertificate, ...],
+) -> Certificate:
+    ledger = tuple(
+        entry
+        for stratum in strata
+        for entry in (
+            LedgerEntry(
+                event=f"kl bound of stratum {stratum.name}, both sides, all prior scales",
+                delta=shares.kl_bound,
+            ),
+            LedgerEntry(
+                event=f"Monte-Carlo interval of stratum {stratum.name}, both sides",
+                delta=shares.monte_carlo,
+            ),
+        )
+    )
+    return Certificate(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=__version__,
+        seed=settings.seed,
+        delta=Delta(total=settings.delta, ledger=ledger),
+        loss=_describe_loss(LOSSES[settings.loss], len(model.tokenizer)),
+        prior=Prior(
+            centre=_centre(model.prior),
+            base=None if model.base is None else _centre(model.base),
+            family="gaussian",
+            scale_grid=ScaleGrid(
+                size=prior_scale.SIZE, index=scales.prior_index, log_cost=prior_scale.LOG_COST
+            ),
+        ),
+        posterior=Posterior(
+            centre=_centre(model.posterior),
+            family="gaussian",
+            groups=tuple(TensorGroup(**asdict(group)) for group in scales.groups),
+        ),
+        kl=scales.kl,
+        kl_by_group={group.name: group.kl for group in scales.groups},
+        strata=strata,
+        joint={},
+        data=tuple(
+            DataFile(path=f.path, sha256=f.sha256, n_records=f.n_records, excluded=())
+            for f in sample.files
+        ),
+        assumptions=(*sample.assumptions, *model.assumptions),
+        environment=_environment(model, settings),
+    )
+
+
+def _centre(source: Source) -> Centre:
+    return Centre(path=source.path, sha256=source.sha256)
+
+
+def _describe_loss(loss: Loss, vocabulary: int) -> LossNote:
+    width = 1.0 if loss.width is None else loss.width(vocabulary)
+    parameters: dict[str, Any] = {"statement": loss.statement}
+    if loss.width is not None:
+        parameters |= {"unit": "nats per token above the least", "smoothing": SMOOTHING}
+    return LossNote(name=loss.name, range=(0.0, width), parameters=parameters)
+
+
+def _environment(model: FineTuned, settings: Settings) -> Environment:
+    packages = {name: version(name) for name in ("numpy", "torch", "transformers", "peft")}
+    packages["python"] = platform.python_version()
+    device = str(next(model.model.parameters()).device)
+    return Environment(packages=packages, device=device, dtype=settings.dtype)
+
+
+def _dependencies(
+    model: FineTuned, sample: Sample, settings: Settings, scales: Scales
+) -> Mapping[str, Any]:
+    """Everything that the losses of a pass are a function of."""
+    return {
+        "version": __version__,
+        "posterior": model.posterior.sha256,
+        "base": None if model.base is None else model.base.sha256,
+        "sigmas": scales.sigmas,
+        "data": [file.sha256 for file in sample.files],
+        "strata": [[part.name, part.n] for part in sample.strata],
+        "loss": settings.loss,
+        "seed": settings.seed,
+        "block": 1 if model.noise.per_row else settings.block,
+        "dtype": settings.dtype,
+    }
+
+
+def price(model: FineTuned, sample: Sample, settings: Settings) -> dict[str, str]:
+    """What certifying would do and cost, measured on one batch; nothing is written.
+
+    Returns:
+        Facts to be shown, each with its name.
+    """
+    scorer = Scorer(
+        model=model,
+        loss=LOSSES[settings.loss],
+        batch_size=settings.batch_size,
+        block=settings.block,
+    )
+    facts = {
+        "checkpoint": f"{model.kind}, {model.posterior.path}",
+        "perturbed": f"{len(model.sizes)} tensors, {sum(model.sizes.values())} weights",
+        "loss": f"{settings.loss}: {scorer.loss.statement}",
+    }
+    forwards = 0
+    for part in sample.strata:
+        passes = settings.passes_for(_ceil_div(part.n, scorer.units_per_draw))
+        forwards += (passes + 1) * part.n_records
+        facts[f"stratum {part.name}"] = (
+            f"n = {part.n} units, {part.n_records} records, {passes} passes"
+        )
+    batch = _Stratum.encode(sample.strata[-1], model).units[: settings.batch_size]
+    started = time.perf_counter()
+    scorer.at_centre(batch)
+    seconds = (time.perf_counter() - started) / sum(map(len, batch))
+    wanted = best_prior_scale(
+        model.sizes,
+        model.distances_squared,
+        dict.fromkeys(model.sizes, 0.0),
+        model.relative_scales,
+    )
+    kls = [
+        with_best_prior(
+            model, {k: m * wanted * c for k, c in model.relative_scales.items()}, "dry run"
+        ).kl
+        for m in (8.0, 0.125)
+    ]
+    facts["forward passes"] = f"{forwards} examples to certify, and some to choose the noise"
+    facts["time"] = f"about {forwards * seconds:.0f} s on {next(model.model.parameters()).device}"
+    facts["KL range"] = (
+        f"{kls[0]:.0f} nats with noise 8 times as long as the step from the prior, "
+        f"{kls[1]:.0f} nats with noise 8 times as short"
+    )
+    return facts

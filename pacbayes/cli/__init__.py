@@ -1,0 +1,74 @@
+"""The command line: `pacbayes VERB`, and `pacbayes-bound`, which is `pacbayes bound`.
+
+Nothing heavy is imported before the arguments are parsed, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from pacbayes import __version__
+from pacbayes.cli.bound import bound
+from pacbayes.errors import InputError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=_SETTINGS,
+    help="PAC-Bayes certificates of fine-tuned language models.",
+)
+app.command("bound")(bound)
+
+bound_app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=_SETTINGS,
+)
+bound_app.command()(bound)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of `pacbayes`."""
+    _run(app)
+
+
+def bound_main() -> None:
+    """Entry point of `pacbayes-bound`."""
+    _run(bound_app)
+
+
+def _run(program: typer.Typer) -> None:
+    try:
+        program()
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; run the same command again to go on from here.", err=True)
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,228 @@
+"""`pacbayes-bound`: the certificate of a fine-tuned model on its own training data."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pacbayes.cli.config import apply_config
+from pacbayes.errors import InputError
+
+if TYPE_CHECKING:
+    from pacbayes.certificate import Certificate
+    from pacbayes.certify import Settings
+    from pacbayes.data.sample import Sample
+    from pacbayes.models.fine_tuned import FineTuned
+
+VACUOUS = 3
+
+_LOSSES = ("exact", "token", "nll")
+_DTYPES = ("float32", "bfloat16", "float16", "float64")
+
+
+def _config(context: typer.Context, value: Path | None) -> Path | None:
+    return apply_config(context, value)
+
+
+def bound(
+    checkpoint: Annotated[
+        Path, typer.Option(help="Folder of the fine-tuned model: Hugging Face or PEFT adapter.")
+    ],
+    data: Annotated[
+        list[Path],
+        typer.Option(help="JSONL the model was fine-tuned on; repeat it for several strata."),
+    ],
+    prior: Annotated[
+        Path | None,
+        typer.Option(help="Folder before fine-tuning: pretrained model, or adapter at step 0."),
+    ] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="Base model of an adapter, if not where its config says.")
+    ] = None,
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option(help="Held-out JSONL for comparison, one for each --data, in that order."),
+    ] = None,
+    strata: Annotated[
+        int | None, typer.Option(help="Cut one file into this many strata by its difficulty.")
+    ] = None,
+    strata_edges: Annotated[
+        str | None, typer.Option(help="Cut one file at these difficulties, e.g. 4,7.")
+    ] = None,
+    loss: Annotated[str, typer.Option(help=f"One of {', '.join(_LOSSES)}.")] = "exact",
+    delta: Annotated[
+        float, typer.Option(help="Probability that any statement of the certificate is wrong.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(help="Seed of the posterior's draws.")] = 0,
+    passes: Annotated[
+        int, typer.Option(help="Passes over the data, each with fresh posterior draws.")
+    ] = 4,
+    draws: Annotated[
+        int | None, typer.Option(help="At least this many draws per stratum, instead of --passes.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where the model runs, e.g. cpu or cuda.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help=f"One of {', '.join(_DTYPES)}.")] = "float32",
+    batch_size: Annotated[int, typer.Option(help="Examples in one forward pass.")] = 64,
+    noise_batch: Annotated[
+        int, typer.Option(help="Units that share a draw where each cannot have its own.")
+    ] = 16,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; runs/NAME-LOSS by default.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(callback=_config, is_eager=True, help="TOML file with any of these options."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be run, and its cost, and stop.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the certificate to stdout, and nothing else.")
+    ] = False,
+    require_nonvacuous: Annotated[
+        bool, typer.Option("--require-nonvacuous", help="Exit with 3 if a stratum is vacuous.")
+    ] = False,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Also read weights stored as pickles.")
+    ] = False,
+) -> None:
+    """Certify the risk of a fine-tuned model from the data that it was fine-tuned on.
+
+    Example: pacbayes-bound --checkpoint ckpt --data hard.jsonl
+    """
+    _check_options(delta=delta, loss=loss, dtype=dtype, seed=seed)
+    _check_positive(
+        passes=passes, draws=draws, batch_size=batch_size, noise_batch=noise_batch, strata=strata
+    )
+    from pacbayes.data.sample import read_sample
+
+    sample = read_sample(data, held_out=held_out or (), k=strata, edges=_edges(strata_edges))
+    out = out or Path("runs") / f"{checkpoint.resolve().name}-{loss}"
+    _check_out(out)
+    model = _open(checkpoint, prior, base, device, dtype, allow_pickle)
+    from pacbayes.certify import Settings
+
+    settings = Settings(
+        loss=loss,
+        delta=delta,
+        seed=seed,
+        passes=passes,
+        draws=draws,
+        batch_size=batch_size,
+        block=noise_batch,
+        dtype=dtype,
+    )
+    if dry_run:
+        _show_dry_run(model, sample, settings)
+        return
+    certificate = _certify(model, sample, settings, out, quiet=as_json)
+    if as_json:
+        typer.echo(certificate.to_json())
+    if require_nonvacuous and any(stratum.vacuous for stratum in certificate.strata):
+        raise typer.Exit(VACUOUS)
+
+
+def _check_options(*, delta: float, loss: str, dtype: str, seed: int) -> None:
+    if not 0 < delta < 1:
+        raise InputError(
+            f"--delta must lie in (0, 1), got {delta}; 0.05 means a confidence of 95 %."
+        )
+    if loss not in _LOSSES:
+        raise InputError(f"--loss must be one of {', '.join(_LOSSES)}, got {loss!r}.")
+    if dtype not in _DTYPES:
+        raise InputError(f"--dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}.")
+    if not 0 <= seed < 2**64:
+        raise InputError(f"--seed must lie in [0, 2**64), got {seed}.")
+
+
+def _check_positive(**values: int | None) -> None:
+    for name, value in values.items():
+        if value is not None and value < 1:
+            raise InputError(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
+
+
+def _edges(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        edges = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--strata-edges must be numbers with commas between them, got {text!r}."
+        ) from None
+    if not all(map(math.isfinite, edges)):
+        raise InputError(f"--strata-edges must be finite, got {text!r}.")
+    return edges
+
+
+def _check_out(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputError("--out must be a folder, and there is a file of that name.", path=out)
+
+
+def _open(
+    checkpoint: Path,
+    prior: Path | None,
+    base: Path | None,
+    device: str,
+    dtype: str,
+    allow_pickle: bool,
+) -> FineTuned:
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    import torch
+    from transformers.utils import logging
+
+    from pacbayes.models.fine_tuned import OpenOptions, open_fine_tuned
+
+    logging.disable_progress_bar()
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"--device {device!r} cannot be used here: {str(error).splitlines()[0]}"
+        ) from None
+    return open_fine_tuned(
+        OpenOptions(
+            checkpoint=checkpoint,
+            prior=prior,
+            base=base,
+            device=device,
+            dtype=dtype,
+            allow_pickle=allow_pickle,
+        )
+    )
+
+
+def _certify(
+    model: FineTuned, sample: Sample, settings: Settings, out: Path, *, quiet: bool
+) -> Certificate:
+    from pacbayes.certify import certify
+    from pacbayes.cli.progress import progress
+    from pacbayes.report.figure import save_figure
+    from pacbayes.report.table import show_certificate
+
+    out.mkdir(parents=True, exist_ok=True)
+    with progress() as track:
+        certificate = certify(model, sample, settings, draws_folder=out / "draws", track=track)
+    path = out / "certificate.json"
+    certificate.write(path)
+    figure = save_figure(certificate, out / "figures" / "certificate.png")
+    if not quiet:
+        show_certificate(certificate)
+        typer.echo(f"\nwritten: {path}, {figure}")
+    return certificate
+
+
+def _show_dry_run(model: FineTuned, sample: Sample, settings: Settings) -> None:
+    from pacbayes.certify import price
+
+    facts: dict[str, Any] = price(model, sample, settings)
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        typer.echo(f"{name:<{width}}  {value}")

@@ -1,0 +1,66 @@
+"""Progress on stderr: a bar with the time left on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+_SECONDS_BETWEEN_LINES = 15.0
+
+Track = Callable[[str, int | None], Callable[[int], None]]
+"""Starts a stage, given its name and its number of steps, and returns what advances it."""
+
+
+@contextmanager
+def progress() -> Iterator[Track]:
+    """Shows the stages of a run while the context is open; never writes to stdout."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines
+        return
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+
+        def track(name: str, total: int | None) -> Callable[[int], None]:
+            task = bars.add_task(name, total=total)
+            return lambda steps: bars.advance(task, steps)
+
+        yield track
+
+
+def _lines(name: str, total: int | None) -> Callable[[int], None]:
+    started = last = time.monotonic()
+    done = 0
+
+    def advance(steps: int) -> None:
+        nonlocal done, last
+        done += steps
+        now = time.monotonic()
+        finished = done == total
+        if not finished and now - last < _SECONDS_BETWEEN_LINES:
+            return
+        last = now
+        text = f"{name}: {done} examples, {now - started:.0f} s"
+        if total is not None and not finished:
+            text += f", about {(now - started) * (total / done - 1):.0f} s left of {total} examples"
+        print(text, file=sys.stderr, flush=True)
+
+    return advance

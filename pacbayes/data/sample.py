@@ -1,0 +1,180 @@
+"""The certification sample and its held-out companion: read, cut into strata, put into tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pacbayes.data.encode import Example, encode
+from pacbayes.data.records import Record, read_jsonl, sha256_of
+from pacbayes.data.strata import Stratum, cut, exact_duplicates, overlap
+from pacbayes.errors import InputError
+
+Unit = tuple[Example, ...]
+"""The examples of one independent unit; they share each posterior draw."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """A data file as it was read: its path, SHA-256 and number of records."""
+
+    path: str
+    sha256: str
+    n_records: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One stratum of a sample: the records of each of its independent units."""
+
+    name: str
+    units: tuple[tuple[Record, ...], ...]
+
+    @property
+    def n(self) -> int:
+        """Number of independent units."""
+        return len(self.units)
+
+    @property
+    def n_records(self) -> int:
+        """Number of records in all units."""
+        return sum(map(len, self.units))
+
+    def encode(self, tokenizer: Any, *, max_length: int) -> tuple[Unit, ...]:
+        """The units as token ids; see `pacbayes.data.encode.encode`."""
+        return tuple(
+            tuple(encode(record, tokenizer, max_length=max_length) for record in unit)
+            for unit in self.units
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """What a certificate is computed from.
+
+    Attributes:
+        strata: The certification sample of each stratum.
+        held_out: The held-out sample of each stratum, or empty.
+        files: The certification files.
+        held_out_files: The held-out files.
+        n_duplicates: Records whose content occurs in an earlier unit too.
+        assumptions: What the certificate takes for granted about them, in plain sentences.
+    """
+
+    strata: tuple[Part, ...]
+    held_out: tuple[Part, ...]
+    files: tuple[SourceFile, ...]
+    held_out_files: tuple[SourceFile, ...]
+    n_duplicates: int
+    assumptions: tuple[str, ...]
+
+
+def read_sample(
+    data: Sequence[Path],
+    *,
+    held_out: Sequence[Path] = (),
+    k: int | None = None,
+    edges: Sequence[float] | None = None,
+) -> Sample:
+    """Reads the files and cuts them into strata, the held-out ones in the same way.
+
+    Args:
+        data: Certification files.
+        held_out: As many held-out files, in the same order, or none.
+        k: Number of quantile strata.
+        edges: Edges between strata.
+
+    Raises:
+        InputError: See `read_jsonl` and `cut`; also held-out files that do not match the data, or
+            share a record or a group with them.
+    """
+    files = [read_jsonl(path) for path in data]
+    held_files = [read_jsonl(path) for path in held_out]
+    if held_out and len(held_out) != len(data):
+        raise InputError(
+            f"{len(held_out)} held-out files for {len(data)} data files; give one for each, in "
+            "the same order."
+        )
+    records = [record for file in files for record in file]
+    strata = _parts(records, cut(files, k=k, edges=edges))
+    if k is not None:
+        edges = _edges_between(strata)
+    held_parts: tuple[Part, ...] = ()
+    if held_files:
+        _refuse_leaks(files, held_files)
+        held_records = [record for file in held_files for record in file]
+        held_parts = _matched(strata, _parts(held_records, cut(held_files, edges=edges)))
+    return Sample(
+        strata=strata,
+        held_out=held_parts,
+        files=_sources(data, files),
+        held_out_files=_sources(held_out, held_files),
+        n_duplicates=sum(len(same) - 1 for same in exact_duplicates(records)),
+        assumptions=_assumptions(k, edges),
+    )
+
+
+def _assumptions(k: int | None, edges: Sequence[float] | None) -> tuple[str, ...]:
+    independent = (
+        "The units of each stratum (records, or groups where given) are independent draws from "
+        "the distribution that the certificate speaks of."
+    )
+    if k is not None:
+        return independent, (
+            "Stratum edges are quantiles of the sample's own difficulties, so each certified risk "
+            "is averaged over the difficulties that the sample has."
+        )
+    if edges is not None:
+        return independent, "Stratum edges were chosen without looking at labels or losses."
+    return (independent,)
+
+
+def _edges_between(strata: Sequence[Part]) -> list[float]:
+    """The highest difficulty of each stratum but the last, from strata cut by difficulty."""
+    return [
+        max(r.difficulty for unit in part.units for r in unit if r.difficulty is not None)
+        for part in strata[:-1]
+    ]
+
+
+def _parts(records: Sequence[Record], strata: Sequence[Stratum]) -> tuple[Part, ...]:
+    return tuple(
+        Part(name=s.name, units=tuple(tuple(records[i] for i in unit) for unit in s.units))
+        for s in strata
+    )
+
+
+def _matched(strata: Sequence[Part], held_out: Sequence[Part]) -> tuple[Part, ...]:
+    """The held-out parts in the order of the strata: by name where names agree, else by place."""
+    by_name = {part.name: part for part in held_out}
+    if len(strata) == len(held_out) and not by_name.keys() & {part.name for part in strata}:
+        pairs = zip(strata, held_out, strict=True)
+        return tuple(replace(held, name=part.name) for part, held in pairs)
+    for part in strata:
+        if part.name not in by_name:
+            raise InputError(f"the held-out data has nothing in stratum {part.name!r}.")
+    return tuple(by_name[part.name] for part in strata)
+
+
+def _refuse_leaks(files: Sequence[Sequence[Record]], held: Sequence[Sequence[Record]]) -> None:
+    records = [record for file in files for record in file]
+    others = [record for file in held for record in file]
+    if shared := overlap(records, others):
+        a, b = records[shared[0][0]], others[shared[0][1]]
+        raise b.error(
+            f"the same record as {a.path}:{a.line} of the certification data "
+            f"({len(shared)} such records); held-out data must be disjoint from it."
+        )
+    groups = {record.group for record in records} - {None}
+    for record in others:
+        if record.group in groups:
+            raise record.error(f"group {record.group!r} is in the certification data too.")
+
+
+def _sources(paths: Sequence[Path], files: Sequence[Sequence[Record]]) -> tuple[SourceFile, ...]:
+    return tuple(
+        SourceFile(path=str(path), sha256=sha256_of(path), n_records=len(file))
+        for path, file in zip(paths, files, strict=True)
+    )

@@ -1,0 +1,1 @@
+"""Checkpoints on disk and the models, centres and noise that they become."""

@@ -1,0 +1,72 @@
+"""A certificate as a table for the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from pacbayes.certificate import Certificate, StratumCertificate
+
+_PIPE_WIDTH = 118
+
+
+def show_certificate(certificate: Certificate, console: Console | None = None) -> None:
+    """Prints what is guaranteed, the strata, and what the guarantee rests on."""
+    console = console or Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PIPE_WIDTH, file=console.file)
+    confidence = 100 * (1 - certificate.delta.total)
+    console.print(
+        f"With {confidence:g} % confidence, the risk of the perturbed model on fresh data lies in "
+        "the certified interval, in every stratum."
+    )
+    console.print(
+        f"Loss {certificate.loss.name}: {certificate.loss.parameters.get('statement')}.\n"
+    )
+    console.print(_table(certificate))
+    console.print(
+        f"KL(posterior ‖ prior) {certificate.kl:.1f} nats over {len(certificate.kl_by_group)} "
+        f"tensors; held-out intervals are separate statements, each with its own confidence."
+    )
+    console.print("Assumptions:")
+    for sentence in certificate.assumptions:
+        console.print(f"  - {sentence}")
+
+
+def _table(certificate: Certificate) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("stratum")
+    for name in ("n", "risk, no noise", "risk, noise", "certified risk", "held-out", "its bound"):
+        table.add_column(name, justify="right")
+    table.add_column("largest part")
+    table.add_column("verdict")
+    for stratum in certificate.strata:
+        table.add_row(*_cells(stratum))
+    return table
+
+
+def _cells(stratum: StratumCertificate) -> tuple[str, ...]:
+    held = stratum.held_out
+    lower, upper = stratum.risk_bound
+    return (
+        stratum.name,
+        f"{stratum.n}",
+        f"{stratum.unperturbed_risk:.4f}",
+        f"{stratum.empirical_risk:.4f}",
+        f"[{_down(lower)}, {_up(upper)}]",
+        "-" if held is None else f"{held.stochastic.mean:.4f}",
+        "-" if held is None else f"≤ {_up(held.stochastic.interval[1])}",
+        stratum.dominated_by.replace("_", " "),
+        "vacuous" if stratum.vacuous else "certified",
+    )
+
+
+def _up(value: float) -> str:
+    """Four digits, never below the value: a certificate is not to be rounded down."""
+    text = f"{value:.4f}"
+    return text if float(text) >= value else f"{value + 5e-5:.4f}"
+
+
+def _down(value: float) -> str:
+    text = f"{value:.4f}"
+    return text if float(text) <= value else f"{max(0.0, value - 5e-5):.4f}"

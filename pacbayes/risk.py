@@ -1,0 +1,169 @@
+"""Losses of a model on units of data: at the posterior's centre and under posterior draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pacbayes.data.encode import Example
+from pacbayes.data.sample import Unit
+from pacbayes.losses import Loss
+from pacbayes.models.fine_tuned import FineTuned
+from pacbayes.models.noise import total_size
+from pacbayes.posteriors.noise import Stream, standard_normals
+
+FloatArray = npt.NDArray[np.float64]
+Row = tuple[int, Example]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseKey:
+    """What the noise of a set of units is keyed by, besides the draw and the unit."""
+
+    seed: int
+    stream: Stream
+    stratum: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """Scores units of data with one model and one loss.
+
+    Attributes:
+        model: The fine-tuned model.
+        loss: The loss in [0, 1].
+        batch_size: Examples in one forward pass; changes memory and speed, not the noise.
+        block: Units that share a draw where rows of a batch cannot have draws of their own.
+        tick: Called with the number of examples just scored.
+    """
+
+    model: FineTuned
+    loss: Loss
+    batch_size: int = 64
+    block: int = 16
+    tick: Callable[[int], None] = lambda _: None
+
+    @property
+    def units_per_draw(self) -> int:
+        """Units that share one posterior draw: 1 for LoRA, a fixed mini-batch otherwise."""
+        return 1 if self.model.noise.per_row else self.block
+
+    def at_centre(self, units: Sequence[Unit]) -> FloatArray:
+        """Loss of each unit without noise, shape (units,)."""
+        rows = _rows(units)
+        return _means(units, rows, self._score(rows, lambda _: nullcontext()))
+
+    def under_noise(
+        self,
+        units: Sequence[Unit],
+        sigmas: Mapping[str, float],
+        *,
+        key: NoiseKey,
+        draw: int,
+        sign: float = 1.0,
+    ) -> FloatArray:
+        """Loss of each unit under one pass of fresh posterior draws, shape (units,).
+
+        Every unit, or every mini-batch of `units_per_draw` consecutive units, has a draw of its
+        own, a function of the key, the pass and its place alone.
+
+        Args:
+            units: The units, always in the same order.
+            sigmas: Standard deviation for each tensor; tensors not named get no noise.
+            key: Whose noise.
+            draw: Number of the pass.
+            sign: −1 gives the mirrored noise of an antithetic pair.
+        """
+        signed = {name: sign * sigma for name, sigma in sigmas.items()}
+        rows = _rows(units)
+        if self.model.noise.per_row:
+            losses = self._score(rows, lambda batch: self._noise(batch, signed, key, draw))
+            return _means(units, rows, losses)
+        losses = np.empty(len(rows))
+        place = np.array([unit // self.block for unit, _ in rows])
+        for block in range(-(-len(units) // self.block)):
+            (inside,) = np.nonzero(place == block)
+            with self.model.noise.applied(self._normals([block], key, draw), signed):
+                members = [rows[i] for i in inside]
+                losses[inside] = self._score(members, lambda _: nullcontext())
+        return _means(units, rows, losses)
+
+    def _noise(
+        self, batch: Sequence[Row], sigmas: Mapping[str, float], key: NoiseKey, draw: int
+    ) -> AbstractContextManager[object]:
+        return self.model.noise.applied(self._normals([u for u, _ in batch], key, draw), sigmas)
+
+    def _normals(self, places: Sequence[int], key: NoiseKey, draw: int) -> Tensor:
+        size = total_size(self.model.noise.shapes)
+        rows = {place: _normals_of(size, key, draw, place) for place in set(places)}
+        stacked = np.stack([rows[place] for place in places])
+        return torch.from_numpy(stacked).to(_device(self.model))
+
+    def _score(
+        self, rows: Sequence[Row], noise: Callable[[Sequence[Row]], AbstractContextManager[object]]
+    ) -> FloatArray:
+        """Loss of each row, in the order given; batches hold rows of similar length."""
+        losses = np.ones(len(rows))
+        able = [i for i, (_, example) in enumerate(rows) if example.unscorable is None]
+        able.sort(key=lambda i: len(rows[i][1].input_ids))
+        self.tick(len(rows) - len(able))
+        for start in range(0, len(able), self.batch_size):
+            places = able[start : start + self.batch_size]
+            batch = [rows[i] for i in places]
+            with noise(batch):
+                losses[places] = self._forward([example for _, example in batch])
+            self.tick(len(places))
+        return losses
+
+    @torch.inference_mode()
+    def _forward(self, examples: Sequence[Example]) -> list[float]:
+        device = _device(self.model)
+        longest = max(len(example.input_ids) for example in examples)
+        ids = torch.zeros(len(examples), longest, dtype=torch.long)
+        attention = torch.zeros_like(ids)
+        for row, example in enumerate(examples):
+            ids[row, : len(example.input_ids)] = torch.tensor(example.input_ids)
+            attention[row, : len(example.input_ids)] = 1
+        logits = self.model.model(
+            input_ids=ids.to(device), attention_mask=attention.to(device), use_cache=False
+        ).logits
+        return [
+            _loss_of(self.loss, logits[row], ids[row].to(device), example)
+            for row, example in enumerate(examples)
+        ]
+
+
+def _loss_of(loss: Loss, logits: Tensor, ids: Tensor, example: Example) -> float:
+    """Loss of one example; scores that are not finite count as loss 1."""
+    wanted = torch.tensor([i for i, scored in enumerate(example.scored) if scored])
+    wanted = wanted.to(ids.device)
+    scores = logits[wanted - 1]
+    if not bool(torch.isfinite(scores).all()):
+        return 1.0
+    return loss.compute(scores, ids[wanted])
+
+
+def _normals_of(size: int, key: NoiseKey, draw: int, place: int) -> npt.NDArray[np.float32]:
+    return standard_normals(
+        size, seed=key.seed, stream=key.stream, stratum=key.stratum, draw=draw, unit=place
+    )
+
+
+def _rows(units: Sequence[Unit]) -> list[Row]:
+    return [(place, example) for place, unit in enumerate(units) for example in unit]
+
+
+def _means(units: Sequence[Unit], rows: Sequence[Row], losses: FloatArray) -> FloatArray:
+    sums = np.zeros(len(units))
+    np.add.at(sums, [place for place, _ in rows], losses)
+    return sums / np.array([len(unit) for unit in units])
+
+
+def _device(model: FineTuned) -> torch.device:
+    return next(model.model.parameters()).device

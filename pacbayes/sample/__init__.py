@@ -1,0 +1,1 @@
+"""The shipped sample: problems, a small language model pretrained on them, and its fine-tunes."""

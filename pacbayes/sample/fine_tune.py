@@ -1,0 +1,148 @@
+"""Fine-tuning the sample's base model with LoRA: plainly, or towards the bound."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor, nn
+
+from pacbayes.models.noise import LoraNoise, total_size
+from pacbayes.sample.pretrain import encode_batch
+from pacbayes.sample.problems import Problem
+
+RANK = 8
+ALPHA = 16
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+BATCH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one adapter is trained.
+
+    Attributes:
+        epochs: Passes over the fine-tuning problems.
+        towards_bound: Freeze A at its initial value, learn B and one noise scale for each tensor
+            under a fresh draw for each example, with KL/n added to the loss.
+        learning_rate: Of AdamW, falling to zero along a cosine.
+        kl_weight: Weight of KL/n beside the mean loss of a whole completion in nats.
+        initial_sigma: Noise scale that learning starts from.
+    """
+
+    epochs: int
+    towards_bound: bool
+    learning_rate: float
+    kl_weight: float = 1.5
+    initial_sigma: float = 0.01
+
+
+def attach_adapter(base: nn.Module, *, seed: int) -> PeftModel:
+    """Puts a fresh LoRA adapter on the base model: A random, B zero."""
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        task_type="CAUSAL_LM", r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, target_modules=TARGETS
+    )
+    return get_peft_model(base, config)
+
+
+def lora_factors(model: PeftModel, factor: str) -> dict[str, nn.Linear]:
+    """The linear layers of factor "A" or "B", named as in the adapter's safetensors file."""
+    return {
+        name.removesuffix(".default") + ".weight": module
+        for name, module in sorted(model.named_modules())
+        if name.endswith(f".lora_{factor}.default") and isinstance(module, nn.Linear)
+    }
+
+
+def fine_tune(
+    model: PeftModel,
+    tokenizer: object,
+    problems: Sequence[Problem],
+    recipe: Recipe,
+    *,
+    seed: int,
+    log: Callable[[str], None] = print,
+) -> dict[str, float]:
+    """Trains the adapter in place and returns the learned noise scale of each tensor, if any."""
+    factors = lora_factors(model, "B")
+    noise = LoraNoise(factors)
+    log_sigmas = {
+        name: nn.Parameter(torch.tensor(math.log(recipe.initial_sigma))) for name in factors
+    }
+    if recipe.towards_bound:
+        for module in lora_factors(model, "A").values():
+            module.weight.requires_grad_(False)
+    weights = [p for p in model.parameters() if p.requires_grad]
+    groups = [{"params": weights, "lr": recipe.learning_rate}]
+    if recipe.towards_bound:
+        groups.append({"params": list(log_sigmas.values()), "lr": 10 * recipe.learning_rate})
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0)
+    steps = recipe.epochs * math.ceil(len(problems) / BATCH)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps)),
+    )
+    device = next(model.parameters()).device
+    generator = torch.Generator().manual_seed(seed)
+    rng = random.Random(seed)
+    for epoch in range(recipe.epochs):
+        total = 0.0
+        for batch in _batches(problems, rng):
+            ids, mask = (t.to(device) for t in encode_batch(batch, tokenizer))
+            context = nullcontext()
+            if recipe.towards_bound:
+                normals = torch.randn(len(batch), total_size(noise.shapes), generator=generator)
+                sigmas = {name: value.exp() for name, value in log_sigmas.items()}
+                context = noise.applied(normals.to(device), sigmas)
+            with context:
+                loss = completion_nll(model, ids, mask)
+            total += loss.item() * len(batch)
+            if recipe.towards_bound:
+                loss = loss + recipe.kl_weight * adapter_kl(factors, sigmas) / len(problems)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+        kl = float(adapter_kl(factors, {k: v.exp() for k, v in log_sigmas.items()}))
+        extra = f", KL {kl:.0f} nats" if recipe.towards_bound else ""
+        log(f"epoch {epoch + 1}/{recipe.epochs}: {total / len(problems):.4f} nats{extra}")
+    if not recipe.towards_bound:
+        return {}
+    return {name: float(value.exp()) for name, value in log_sigmas.items()}
+
+
+def completion_nll(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
+    """Negative log-likelihood of a whole completion in nats, mean over the batch."""
+    logits = model(input_ids=ids[:, :-1]).logits[mask[:, 1:]]
+    total = nn.functional.cross_entropy(logits, ids[:, 1:][mask[:, 1:]], reduction="sum")
+    return total / len(ids)
+
+
+def adapter_kl(factors: dict[str, nn.Linear], sigmas: dict[str, Tensor]) -> Tensor:
+    """KL of the noisy B factors to N(0, s²) in nats, at the best common s, differentiable.
+
+    At the best s the KL of N(w, σ_l²) groups is ½ Σ_l d_l ln(s²/σ_l²), with s² the mean over all
+    weights of σ_l² + w².
+    """
+    sizes = {name: module.weight.numel() for name, module in factors.items()}
+    energy = sum(
+        sizes[name] * sigmas[name].square() + module.weight.square().sum()
+        for name, module in factors.items()
+    )
+    log_variance = torch.log(energy / sum(sizes.values()))
+    return 0.5 * sum(size * (log_variance - 2 * sigmas[k].log()) for k, size in sizes.items())
+
+
+def _batches(problems: Sequence[Problem], rng: random.Random) -> list[list[Problem]]:
+    """Shuffled batches of problems of similar length, so that little is padded."""
+    order = sorted(problems, key=lambda p: (p.difficulty, rng.random()))
+    batches = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
+    rng.shuffle(batches)
+    return batches

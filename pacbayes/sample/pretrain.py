@@ -1,0 +1,142 @@
+"""The sample's base model: a small Llama, its tokenizer, and their training from nothing."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import string
+from collections.abc import Callable
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from pacbayes.sample.problems import NAMES, Problem, pretraining_problems
+
+DIFFICULTIES = range(1, 11)
+CONTEXT = 256
+STEPS = 5000
+TOKENS_PER_STEP = 2048
+LEARNING_RATE = 5e-3
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """One token per character, a beginning-of-sequence token in front, an end token to stop at."""
+    special = ["<pad>", "<bos>", "<eos>", "<unk>"]
+    characters = string.digits + NAMES + "=;?+-*@#&"
+    vocabulary = {token: i for i, token in enumerate([*special, *characters])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", vocabulary["<bos>"])]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        unk_token="<unk>",
+        model_max_length=CONTEXT,
+    )
+
+
+def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """A Llama of 0.76 million parameters with random weights, drawn from torch's global seed."""
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        intermediate_size=320,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=False,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = LlamaForCausalLM(config)
+    # At the default scale of 0.02 the embeddings move by more than their own length while the
+    # model learns, and looking up a quantity's value, an induction head, was never learned.
+    torch.nn.init.normal_(model.model.embed_tokens.weight, std=1.0)
+    return model
+
+
+def encode_batch(
+    problems: list[Problem], tokenizer: PreTrainedTokenizerFast
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and the mask of completion tokens, both (batch, longest), padded on the right."""
+    prompts = [tokenizer(p.prompt).input_ids for p in problems]
+    completions = [
+        [*tokenizer(p.completion, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
+        for p in problems
+    ]
+    longest = max(len(a) + len(b) for a, b in zip(prompts, completions, strict=True))
+    ids = torch.full((len(problems), longest), tokenizer.pad_token_id)
+    mask = torch.zeros(len(problems), longest, dtype=torch.bool)
+    for row, (a, b) in enumerate(zip(prompts, completions, strict=True)):
+        ids[row, : len(a) + len(b)] = torch.tensor(a + b)
+        mask[row, len(a) : len(a) + len(b)] = True
+    return ids, mask
+
+
+def completion_loss(model: torch.nn.Module, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean negative log-likelihood of the completion tokens, in nats per token."""
+    logits = model(input_ids=ids[:, :-1]).logits[mask[:, 1:]]
+    return torch.nn.functional.cross_entropy(logits, ids[:, 1:][mask[:, 1:]])
+
+
+def pretrain(
+    *, seed: int, device: str, steps: int = STEPS, log: Callable[[str], None] = print
+) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    """Trains the base model from nothing on problems without the variant operator.
+
+    A step takes problems of one length, and the longest allowed grows over the first part of
+    training. Matrices are trained by Muon, the rest by AdamW: it needs several times fewer tokens
+    here than AdamW alone.
+    """
+    torch.manual_seed(seed)
+    tokenizer = make_tokenizer()
+    model = make_model(tokenizer).to(device)
+    matrices = [p for n, p in model.named_parameters() if n.endswith("_proj.weight")]
+    others = [p for n, p in model.named_parameters() if not n.endswith("_proj.weight")]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.Muon(matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+    rng = random.Random(seed)
+    streams = {k: pretraining_problems(rng, [k]) for k in DIFFICULTIES}
+    for step in range(steps):
+        done = step / steps
+        rate = LEARNING_RATE * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * done))
+        longest = min(len(DIFFICULTIES), 2 + int(done * 40))
+        k = rng.randint(1, longest)
+        problems = list(itertools.islice(streams[k], max(8, TOKENS_PER_STEP // (15 * k + 8))))
+        ids, mask = encode_batch(problems, tokenizer)
+        loss = completion_loss(model, ids.to(device), mask.to(device))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad()
+        if (step + 1) % 500 == 0:
+            log(f"pretraining step {step + 1}/{steps}: operations {k}, loss {loss.item():.4f}")
+    return model.eval(), tokenizer
+
+
+@torch.no_grad()
+def exact_match(
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerFast, problems: list[Problem]
+) -> float:
+    """Share of problems whose every completion token, the end token too, is the argmax."""
+    right = 0
+    device = next(model.parameters()).device
+    for start in range(0, len(problems), 128):
+        ids, mask = (t.to(device) for t in encode_batch(problems[start : start + 128], tokenizer))
+        hit = model(input_ids=ids[:, :-1]).logits.argmax(-1) == ids[:, 1:]
+        right += int((hit | ~mask[:, 1:]).all(1).sum())
+    return right / len(problems)

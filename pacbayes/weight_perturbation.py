@@ -1,0 +1,206 @@
+"""Choosing the posterior's scales with forward passes only.
+
+The posterior may depend on the data in any way, so this search is free in the certificate; its
+noise is a stream of its own, and the certificate is then evaluated with fresh noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pacbayes.bounds import seeger_maurer
+from pacbayes.losses import LOSSES
+from pacbayes.models.fine_tuned import FineTuned
+from pacbayes.posteriors import prior_scale
+from pacbayes.posteriors.allocation import allocate
+from pacbayes.posteriors.gaussian import (
+    GaussianGroup,
+    best_prior_scale,
+    kl_divergence,
+)
+from pacbayes.posteriors.noise import Stream
+from pacbayes.risk import NoiseKey, Scorer, Unit
+
+Score = tuple[float, float]
+"""The bound, then its square-root form, which still tells candidates apart where both are 1."""
+
+_PROBE_FACTOR = 2.0
+_COARSE, _FINE = 2.0, 2.0**0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pilot:
+    """A few units of one stratum, and what the bound on the whole stratum will be made of."""
+
+    units: Sequence[Unit]
+    n: int
+    delta: float
+    stratum: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scales:
+    """Posterior and prior scales for every covered tensor.
+
+    Attributes:
+        groups: The Gaussian of each tensor.
+        kl: KL(Q‖P) in nats, rounded up.
+        prior_index: Place of the prior's factor on the grid of `prior_scale`.
+        rule: How the posterior's scales were found.
+    """
+
+    groups: tuple[GaussianGroup, ...]
+    kl: float
+    prior_index: int
+    rule: str
+
+    @property
+    def sigmas(self) -> dict[str, float]:
+        """Posterior scale by tensor name."""
+        return {group.name: group.sigma_posterior for group in self.groups}
+
+
+def with_best_prior(model: FineTuned, sigmas: Mapping[str, float], rule: str) -> Scales:
+    """Completes posterior scales by the prior of the grid that has the smallest KL."""
+    wanted = best_prior_scale(model.sizes, model.distances_squared, sigmas, model.relative_scales)
+
+    def at(index: int) -> Scales:
+        groups = tuple(
+            GaussianGroup(
+                name=name,
+                size=size,
+                sigma_prior=prior_scale.scale(index) * model.relative_scales[name],
+                sigma_posterior=sigmas[name],
+                distance_squared=model.distances_squared[name],
+            )
+            for name, size in model.sizes.items()
+        )
+        return Scales(groups=groups, kl=kl_divergence(groups), prior_index=index, rule=rule)
+
+    return min(map(at, prior_scale.neighbours(wanted)), key=lambda scales: scales.kl)
+
+
+def choose_scales(scorer: Scorer, pilots: Sequence[Pilot], *, seed: int) -> Scales:
+    """The scales with the smallest bound on the pilots, out of three one-parameter families.
+
+    1. One multiple of the prior's relative scales for all tensors.
+    2. The multiples of scales stored with the checkpoint, if there are any.
+    3. The closed-form allocation for the measured curvatures, over its temperature.
+
+    The score of a candidate is the mean over strata of the kl bound at the pilot's risk, with the
+    same noise for all candidates.
+    """
+
+    def score(scales: Scales) -> Score:
+        kl = scales.kl + prior_scale.LOG_COST
+        bound = slope = 0.0
+        for pilot in pilots:
+            risk = _risk(scorer, pilot, scales.sigmas, seed)
+            bound += float(seeger_maurer(empirical_risk=risk, kl=kl, n=pilot.n, delta=pilot.delta))
+            slope += risk + math.sqrt(kl / (2 * pilot.n))
+        return bound / len(pilots), slope
+
+    relative = scorer.model.relative_scales
+    start = _typical_multiple(scorer)
+    found = [_best_multiple(scorer, relative, start, "one multiple", score)]
+    if scorer.model.suggested_sigmas:
+        stored = scorer.model.suggested_sigmas
+        found.append(_best_multiple(scorer, stored, 1.0, "stored with the checkpoint", score))
+    best = min(found, key=lambda pair: pair[0])
+    curvatures = measure_curvatures(scorer, pilots, best[1].sigmas, seed=seed)
+    found.append(_best_temperature(scorer, curvatures, pilots[0].n, score))
+    return min(found, key=lambda pair: pair[0])[1]
+
+
+def measure_curvatures(
+    scorer: Scorer, pilots: Sequence[Pilot], sigmas: Mapping[str, float], *, seed: int
+) -> dict[str, float]:
+    """Trace of the Hessian of the pilots' mean `nll` loss for each tensor, at least a tiny number.
+
+    One antithetic pair of probes for each tensor alone, at twice its current scale: the mean of
+    the two losses exceeds the unperturbed one by ½ σ² h.
+    """
+    smooth = replace(scorer, loss=LOSSES["nll"])
+    calm = sum(float(smooth.at_centre(p.units).mean()) for p in pilots)
+    curvatures = {}
+    for name, sigma in sigmas.items():
+        probe = {name: _PROBE_FACTOR * sigma}
+        pair = sum(
+            0.5 * _risk(smooth, pilot, probe, seed, sign=sign)
+            for pilot in pilots
+            for sign in (1.0, -1.0)
+        )
+        curvatures[name] = 2 * (pair - calm) / probe[name] ** 2 / len(pilots)
+    floor = 1e-3 * max([*curvatures.values(), 1e-12])
+    return {name: max(h, floor) for name, h in curvatures.items()}
+
+
+def _risk(
+    scorer: Scorer, pilot: Pilot, sigmas: Mapping[str, float], seed: int, sign: float = 1.0
+) -> float:
+    key = NoiseKey(seed=seed, stream=Stream.PILOT, stratum=pilot.stratum)
+    losses = scorer.under_noise(pilot.units, sigmas, key=key, draw=0, sign=sign)
+    return float(losses.mean())
+
+
+def _typical_multiple(scorer: Scorer) -> float:
+    """The multiple at which the noise is as long as the step from prior to posterior."""
+    none = dict.fromkeys(scorer.model.sizes, 0.0)
+    model = scorer.model
+    return best_prior_scale(model.sizes, model.distances_squared, none, model.relative_scales)
+
+
+def _best_multiple(
+    scorer: Scorer,
+    shape: Mapping[str, float],
+    start: float,
+    rule: str,
+    score: Callable[[Scales], Score],
+) -> tuple[Score, Scales]:
+    def at(multiple: float) -> Scales:
+        return with_best_prior(scorer.model, {k: multiple * v for k, v in shape.items()}, rule)
+
+    return _line_search(at, start, score)
+
+
+def _best_temperature(
+    scorer: Scorer,
+    curvatures: Mapping[str, float],
+    n: int,
+    score: Callable[[Scales], Score],
+) -> tuple[Score, Scales]:
+    model = scorer.model
+
+    def at(multiple: float) -> Scales:
+        sigmas = allocate(
+            temperature=n * multiple**-2,
+            curvatures=curvatures,
+            sizes=model.sizes,
+            distances_squared=model.distances_squared,
+            relative_scales=model.relative_scales,
+        )
+        return with_best_prior(scorer.model, sigmas, "allocated by curvature")
+
+    return _line_search(at, 1.0, score)
+
+
+def _line_search(
+    at: Callable[[float], Scales], start: float, score: Callable[[Scales], Score]
+) -> tuple[Score, Scales]:
+    """Walks downhill on the logarithm of a multiple, first in coarse steps, then in fine ones."""
+    seen: dict[float, tuple[Score, Scales]] = {}
+
+    def value(multiple: float) -> Score:
+        if multiple not in seen:
+            scales = at(multiple)
+            seen[multiple] = (score(scales), scales)
+        return seen[multiple][0]
+
+    here = start
+    for step in (_COARSE, _FINE):
+        for direction in (step, 1 / step):
+            while value(here * direction) < value(here):
+                here *= direction
+    return seen[here]
