@@ -11,6 +11,8 @@ import typer
 
 from pacbayes.errors import InputError
 
+_PATHS = frozenset({"checkpoint", "data", "prior", "base", "held-out", "out"})
+
 
 def apply_config(context: typer.Context, path: Path | None) -> Path | None:
     """Makes a TOML file's values the defaults of a command; what is typed still wins.
@@ -29,27 +31,24 @@ def apply_config(context: typer.Context, path: Path | None) -> Path | None:
         raise InputError(f"cannot be read ({error.strerror}).", path=path) from None
     except ValueError as error:
         raise InputError(f"not valid TOML: {error}.", path=path) from None
-    options = {
-        flag.removeprefix("--"): parameter
-        for parameter in context.command.params
-        for flag in parameter.opts
+    names = {
+        flag.removeprefix("--"): str(option.name)
+        for option in context.command.params
+        for flag in option.opts
         if flag.startswith("--") and flag not in ("--config", "--help")
     }
     context.default_map = dict(context.default_map or {})
     for key, value in values.items():
-        name = key.replace("_", "-")
-        if name not in options:
-            near = difflib.get_close_matches(name, options, n=1)
+        flag = key.replace("_", "-")
+        if flag not in names:
+            near = difflib.get_close_matches(flag, names, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             raise InputError(f"has {key!r}, which is no option{hint}", path=path)
-        parameter = options[name]
-        context.default_map[str(parameter.name)] = _relative(value, parameter, path.parent)
+        context.default_map[names[flag]] = _beside(value, path.parent) if flag in _PATHS else value
     return path
 
 
-def _relative(value: Any, parameter: Any, folder: Path) -> Any:
+def _beside(value: Any, folder: Path) -> Any:
     if isinstance(value, list):
-        return [_relative(item, parameter, folder) for item in value]
-    if isinstance(value, str) and getattr(parameter.type, "name", "") == "path":
-        return str(folder / value)
-    return value
+        return [_beside(item, folder) for item in value]
+    return str(folder / value) if isinstance(value, str) else value
