@@ -13,7 +13,9 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -24,15 +26,24 @@ from pacbayes.sample.fine_tune import Recipe, attach_adapter, fine_tune
 from pacbayes.sample.pretrain import STEPS, exact_match, pretrain
 from pacbayes.sample.problems import LEVELS, Problem, pretraining_problems, variant_problems
 
-N_FINE_TUNING = 8000
-N_HELD_OUT = 2000
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """How much of everything: pretraining steps, problems to fine-tune on, held-out problems."""
+
+    pretraining_steps: int
+    n: int
+    n_held_out: int
+
+
+SHIPPED = Sizes(pretraining_steps=STEPS, n=8000, n_held_out=2000)
 
 TOWARDS_BOUND = {
     "easy": Recipe(epochs=6, towards_bound=True, learning_rate=2e-3),
     "medium": Recipe(epochs=5, towards_bound=True, learning_rate=2e-3),
     "hard": Recipe(epochs=5, towards_bound=True, learning_rate=2e-3),
 }
-PLAIN = Recipe(epochs=2, towards_bound=False, learning_rate=1e-3)
+PLAIN = {level: Recipe(epochs=2, towards_bound=False, learning_rate=1e-3) for level in LEVELS}
 
 
 def build(
@@ -40,56 +51,77 @@ def build(
     *,
     seed: int = 0,
     device: str = "cpu",
-    pretraining_steps: int = STEPS,
-    n: int = N_FINE_TUNING,
-    n_held_out: int = N_HELD_OUT,
+    sizes: Sizes = SHIPPED,
     log: Callable[[str], None] = print,
-) -> dict[str, object]:
-    """Builds everything under `out` and returns what went into `report.json`."""
-    started = time.process_time()
+) -> dict[str, Any]:
+    """Builds what is not there yet under `out` and returns what went into `report.json`.
+
+    Each finished model is kept, so that an interrupted build goes on where it ended.
+    """
+    report = _read_report(out)
+    report |= {"seed": seed, "device": device, "torch_threads": torch.get_num_threads()}
     base = out / "base"
-    if not (base / "config.json").is_file():
-        model, tokenizer = pretrain(seed=seed, device=device, steps=pretraining_steps, log=log)
+    if "pretraining" not in report["cpu_minutes"]:
+        clock = _CpuClock()
+        model, tokenizer = pretrain(
+            seed=seed, device=device, steps=sizes.pretraining_steps, log=log
+        )
         model.save_pretrained(base)
         tokenizer.save_pretrained(base)
-    cpu_minutes = {"pretraining": (time.process_time() - started) / 60}
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
-    data = {level: draw_data(level, seed=seed, n=n, n_held_out=n_held_out) for level in LEVELS}
+        _note(out, report, "pretraining", clock)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(str(base))
+    data = {level: draw_data(level, seed=seed, sizes=sizes) for level in LEVELS}
     check_disjoint(data)
     for level, (problems, held_out) in data.items():
         write_jsonl(out / "data" / f"{level}.jsonl", problems)
         write_jsonl(out / "data" / f"{level}.held_out.jsonl", held_out)
-    _on_base(base, device, seed).save_pretrained(out / "initial_adapter")
-    accuracy: dict[str, object] = {"base": _base_accuracies(base, tokenizer, data, device, seed)}
+    save_adapter(_on_base(base, device, seed), out / "initial_adapter")
+    report["exact_match"]["base"] = _base_accuracies(base, tokenizer, data, device, seed)
     for level, (problems, _) in data.items():
-        for kind, recipe in (("bound", TOWARDS_BOUND[level]), ("plain", PLAIN)):
-            since = time.process_time()
-            name = f"{level}-{kind}"
-            model = _on_base(base, device, seed)
+        for suffix, recipe in (("", TOWARDS_BOUND[level]), ("-plain", PLAIN[level])):
+            name = level + suffix
+            if name in report["cpu_minutes"]:
+                continue
             log(f"fine-tuning {name}")
-            sigmas = fine_tune(model, tokenizer, problems, recipe, seed=seed, log=log)
-            save_adapter(model, out / name, sigmas)
-            model.eval()
-            accuracy[name] = {k: exact_match(model, tokenizer, d[1]) for k, d in data.items()}
-            cpu_minutes[name] = (time.process_time() - since) / 60
-            log(f"{name}: exact match on held-out problems {accuracy[name]}")
-    report: dict[str, object] = {
-        "seed": seed,
-        "device": device,
-        "exact_match": accuracy,
-        "cpu_minutes": cpu_minutes,
-        "cpu_minutes_total": (time.process_time() - started) / 60,
-    }
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+            clock = _CpuClock()
+            adapted = _on_base(base, device, seed)
+            sigmas = fine_tune(adapted, tokenizer, problems, recipe, seed=seed, log=log)
+            save_adapter(adapted.eval(), out / "adapters" / name, sigmas, trained=True)
+            scores = {k: exact_match(adapted, tokenizer, d[1]) for k, d in data.items()}
+            report["exact_match"][name] = scores
+            log(f"{name}: exact match on held-out problems {scores}")
+            _note(out, report, name, clock)
     return report
 
 
-def draw_data(
-    level: str, *, seed: int, n: int, n_held_out: int
-) -> tuple[list[Problem], list[Problem]]:
+class _CpuClock:
+    """CPU time of this process since it was made."""
+
+    def __init__(self) -> None:
+        self._started = time.process_time()
+
+    def minutes(self) -> float:
+        return round((time.process_time() - self._started) / 60, 2)
+
+
+def _read_report(out: Path) -> dict[str, Any]:
+    path = out / "report.json"
+    if path.is_file():
+        report: dict[str, Any] = json.loads(path.read_text())
+        return report
+    return {"cpu_minutes": {}, "exact_match": {}}
+
+
+def _note(out: Path, report: dict[str, Any], stage: str, clock: _CpuClock) -> None:
+    report["cpu_minutes"][stage] = clock.minutes()
+    report["cpu_minutes_total"] = round(sum(report["cpu_minutes"].values()), 2)
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+def draw_data(level: str, *, seed: int, sizes: Sizes) -> tuple[list[Problem], list[Problem]]:
     """Fine-tuning and held-out problems of one level: independent draws from one distribution."""
     stream = variant_problems(random.Random(f"{seed}:{level}"), LEVELS[level])
-    return _take(stream, n), _take(stream, n_held_out)
+    return _take(stream, sizes.n), _take(stream, sizes.n_held_out)
 
 
 def check_disjoint(data: dict[str, tuple[list[Problem], list[Problem]]]) -> None:
@@ -118,22 +150,24 @@ def write_jsonl(path: Path, problems: list[Problem]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def save_adapter(model: PeftModel, folder: Path, sigmas: dict[str, float]) -> None:
-    """Saves an adapter with a relative path to its base and notes for certification."""
-    model.peft_config["default"].base_model_name_or_path = "../base"
-    model.save_pretrained(folder)
-    notes: dict[str, object] = {"initial_adapter": "../initial_adapter"}
-    if sigmas:
-        notes["sigma_posterior"] = sigmas
-    (folder / NOTES).write_text(json.dumps(notes, indent=1) + "\n")
+def save_adapter(
+    model: PeftModel, folder: Path, sigmas: dict[str, float] | None = None, *, trained: bool = False
+) -> None:
+    """Saves an adapter with relative paths to its base and to the adapter before training."""
+    up = "../.." if trained else ".."
+    model.peft_config["default"].base_model_name_or_path = f"{up}/base"
+    model.save_pretrained(str(folder), save_embedding_layers=False)
+    if trained:
+        notes: dict[str, object] = {"initial_adapter": f"{up}/initial_adapter"}
+        if sigmas:
+            notes["sigma_posterior"] = sigmas
+        (folder / NOTES).write_text(json.dumps(notes, indent=1) + "\n")
     (folder / "README.md").unlink(missing_ok=True)
 
 
 def _on_base(base: Path, device: str, seed: int) -> PeftModel:
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).to(device)
-    model = attach_adapter(model, seed=seed)
-    model.peft_config["default"].base_model_name_or_path = "../base"
-    return model
+    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32).to(device)
+    return attach_adapter(model, seed=seed)
 
 
 def _base_accuracies(
@@ -143,7 +177,7 @@ def _base_accuracies(
     device: str,
     seed: int,
 ) -> dict[str, float]:
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).to(device).eval()
+    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32).to(device).eval()
     result = {}
     for level, operations in LEVELS.items():
         known = _take(pretraining_problems(random.Random(f"{seed}:base"), operations), 1000)
