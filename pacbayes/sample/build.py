@@ -39,9 +39,8 @@ class Sizes:
 SHIPPED = Sizes(pretraining_steps=STEPS, n=8000, n_held_out=2000)
 
 TOWARDS_BOUND = {
-    "easy": Recipe(epochs=6, towards_bound=True, learning_rate=2e-3),
-    "medium": Recipe(epochs=5, towards_bound=True, learning_rate=2e-3),
-    "hard": Recipe(epochs=5, towards_bound=True, learning_rate=2e-3),
+    level: Recipe(epochs=epochs, towards_bound=True, learning_rate=5e-3)
+    for level, epochs in {"easy": 6, "medium": 5, "hard": 5}.items()
 }
 PLAIN = {level: Recipe(epochs=2, towards_bound=False, learning_rate=1e-3) for level in LEVELS}
 
@@ -166,8 +165,12 @@ def save_adapter(
 
 
 def _on_base(base: Path, device: str, seed: int) -> PeftModel:
-    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32).to(device)
-    return attach_adapter(model, seed=seed)
+    return attach_adapter(_load(base, device), seed=seed)
+
+
+def _load(base: Path, device: str) -> Any:
+    model: Any = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32)
+    return model.to(device).eval()
 
 
 def _base_accuracies(
@@ -177,7 +180,7 @@ def _base_accuracies(
     device: str,
     seed: int,
 ) -> dict[str, float]:
-    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32).to(device).eval()
+    model = _load(base, device)
     result = {}
     for level, operations in LEVELS.items():
         known = _take(pretraining_problems(random.Random(f"{seed}:base"), operations), 1000)

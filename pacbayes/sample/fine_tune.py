@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
 
 from pacbayes.models.noise import LoraNoise, total_size
 from pacbayes.sample.pretrain import encode_batch
@@ -38,8 +40,8 @@ class Recipe:
     epochs: int
     towards_bound: bool
     learning_rate: float
-    kl_weight: float = 1.5
-    initial_sigma: float = 0.01
+    kl_weight: float = 4.0
+    initial_sigma: float = 0.02
 
 
 def attach_adapter(base: nn.Module, *, seed: int) -> PeftModel:
@@ -62,7 +64,7 @@ def lora_factors(model: PeftModel, factor: str) -> dict[str, nn.Linear]:
 
 def fine_tune(
     model: PeftModel,
-    tokenizer: object,
+    tokenizer: PreTrainedTokenizerFast,
     problems: Sequence[Problem],
     recipe: Recipe,
     *,
@@ -95,10 +97,10 @@ def fine_tune(
         total = 0.0
         for batch in _batches(problems, rng):
             ids, mask = (t.to(device) for t in encode_batch(batch, tokenizer))
-            context = nullcontext()
+            context: AbstractContextManager[None] = nullcontext()
             if recipe.towards_bound:
                 normals = torch.randn(len(batch), total_size(noise.shapes), generator=generator)
-                sigmas = {name: value.exp() for name, value in log_sigmas.items()}
+                sigmas: dict[str, Any] = {name: value.exp() for name, value in log_sigmas.items()}
                 context = noise.applied(normals.to(device), sigmas)
             with context:
                 loss = completion_nll(model, ids, mask)
@@ -110,12 +112,14 @@ def fine_tune(
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-        kl = float(adapter_kl(factors, {k: v.exp() for k, v in log_sigmas.items()}))
-        extra = f", KL {kl:.0f} nats" if recipe.towards_bound else ""
+        extra = ""
+        if recipe.towards_bound:
+            kl = adapter_kl(factors, {k: v.exp() for k, v in log_sigmas.items()})
+            extra = f", KL {kl.item():.0f} nats"
         log(f"epoch {epoch + 1}/{recipe.epochs}: {total / len(problems):.4f} nats{extra}")
     if not recipe.towards_bound:
         return {}
-    return {name: float(value.exp()) for name, value in log_sigmas.items()}
+    return {name: value.exp().item() for name, value in log_sigmas.items()}
 
 
 def completion_nll(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
@@ -132,12 +136,15 @@ def adapter_kl(factors: dict[str, nn.Linear], sigmas: dict[str, Tensor]) -> Tens
     weights of σ_l² + w².
     """
     sizes = {name: module.weight.numel() for name, module in factors.items()}
-    energy = sum(
-        sizes[name] * sigmas[name].square() + module.weight.square().sum()
-        for name, module in factors.items()
-    )
+    energy = torch.stack(
+        [
+            sizes[name] * sigmas[name].square() + module.weight.square().sum()
+            for name, module in factors.items()
+        ]
+    ).sum()
     log_variance = torch.log(energy / sum(sizes.values()))
-    return 0.5 * sum(size * (log_variance - 2 * sigmas[k].log()) for k, size in sizes.items())
+    terms = [size * (log_variance - 2 * sigmas[name].log()) for name, size in sizes.items()]
+    return 0.5 * torch.stack(terms).sum()
 
 
 def _batches(problems: Sequence[Problem], rng: random.Random) -> list[list[Problem]]:

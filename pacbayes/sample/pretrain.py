@@ -7,6 +7,7 @@ import math
 import random
 import string
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
@@ -99,7 +100,8 @@ def pretrain(
     """
     torch.manual_seed(seed)
     tokenizer = make_tokenizer()
-    model = make_model(tokenizer).to(device)
+    model: Any = make_model(tokenizer)
+    model.to(device)
     matrices = [p for n, p in model.named_parameters() if n.endswith("_proj.weight")]
     others = [p for n, p in model.named_parameters() if not n.endswith("_proj.weight")]
     optimizers: list[torch.optim.Optimizer] = [

@@ -6,15 +6,15 @@ constant or again an earlier quantity, in either order. The solution computes th
 after the other, and the question asks for the last::
 
     prompt      c=4;f=c+3;a=f@c;a?
-    completion  c4;c4+3=f0;f0-c4=a3
+    completion  c4;c4+3=f0;c4-f0=a4
 
-Difficulty is the number of operations. The operator ``@`` means subtraction and is the *variant*:
-problems for pretraining never hold it, problems for fine-tuning hold at least one, and their
-solutions write ``-`` in its place.
+Difficulty is the number of operations. The operator ``@`` is the *variant*: ``f@c`` subtracts the
+other way round, and the solution writes it as ``c-f``. Problems for pretraining never hold it,
+problems for fine-tuning hold at least one.
 
 Problems of one split are independent draws from one distribution. Pretraining and fine-tuning
-cannot overlap: a hash of the problem, with ``@`` read as ``-``, assigns it to one side. That side
-is part of what the distribution of fine-tuning and held-out problems is.
+cannot overlap: a hash of the problem, with ``f@c`` read as ``c-f``, assigns it to one side. That
+side is part of what the distribution of fine-tuning and held-out problems is.
 
 Reference: Ye, Xu, Li & Allen-Zhu (2024), *Physics of Language Models: Part 2.1*, for iGSM.
 """
@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,6 @@ MODULUS = 7
 NAMES = "abcdefghijklmnopqrstuvwxyz"
 BASE_OPERATORS = "+-*"
 VARIANT_OPERATOR = "@"
-VARIANT_MEANS = "-"
 
 LEVELS = {"easy": (2, 3, 4), "medium": (5, 6, 7), "hard": (8, 9, 10)}
 """Numbers of operations of each difficulty level, equally likely within it."""
@@ -55,8 +55,8 @@ class Problem:
     @property
     def for_fine_tuning(self) -> bool:
         """The side of the split the problem falls on, whatever it was drawn for."""
-        meaning = self.prompt.replace(VARIANT_OPERATOR, VARIANT_MEANS).encode()
-        digest = hashlib.blake2b(meaning, digest_size=8).digest()
+        known = re.sub(r"(.)@(.)", r"\2-\1", self.prompt)
+        digest = hashlib.blake2b(known.encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") % _BUCKETS < _FINE_TUNING_BUCKETS
 
 
@@ -83,15 +83,16 @@ def _draw(rng: random.Random, difficulty: int, operators: str) -> Problem:
     steps = [f"{names[0]}{values[names[0]]}"]
     for name in names[1:]:
         operator = rng.choice(operators)
-        known = VARIANT_MEANS if operator == VARIANT_OPERATOR else operator
         operands = [rng.choice(list(values)), _constant_or_name(rng, values)]
         rng.shuffle(operands)
-        left, right = operands
+        statements.append(f"{name}={operands[0]}{operator}{operands[1]}")
+        if operator == VARIANT_OPERATOR:
+            operator = "-"
+            operands.reverse()
         a, b = (values[x] if x in values else int(x) for x in operands)
-        shown = [f"{x}{values[x]}" if x in values else x for x in operands]
-        values[name] = _apply(known, a, b)
-        statements.append(f"{name}={left}{operator}{right}")
-        steps.append(f"{shown[0]}{known}{shown[1]}={name}{values[name]}")
+        left, right = (f"{x}{values[x]}" if x in values else x for x in operands)
+        values[name] = _apply(operator, a, b)
+        steps.append(f"{left}{operator}{right}={name}{values[name]}")
     return Problem(
         prompt=";".join([*statements, f"{names[-1]}?"]),
         completion=";".join(steps),
