@@ -101,6 +101,12 @@ def bound(
     from pacbayes.data.sample import read_sample
 
     sample = read_sample(data, held_out=held_out or (), k=strata, edges=_edges(strata_edges))
+    if sample.n_duplicates:
+        typer.echo(
+            f"note: {sample.n_duplicates} records repeat an earlier one and count as independent; "
+            "if they are copies, give them one `group`.",
+            err=True,
+        )
     out = out or Path("runs") / f"{checkpoint.resolve().name}-{loss}"
     _check_out(out)
     model = _open(checkpoint, prior, base, device, dtype, allow_pickle)
@@ -175,6 +181,9 @@ def _open(
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    import warnings
+
+    warnings.filterwarnings("ignore", module=r"(transformers|peft|torch)\.")
     import torch
     from transformers.utils import logging
 

@@ -20,6 +20,8 @@ NOTES = "pacbayes.json"
 ``initial_adapter`` (folder of the adapter before training, relative to the checkpoint) and
 ``sigma_posterior`` (standard deviation by tensor name, used as one starting point)."""
 
+_TRAINED_SET = "Which tensors to train was decided without the certification data."
+
 _DATA_FREE_INITS = (True, False, "gaussian", "orthogonal")
 _BASE_CHANGING_INITS = ("pissa", "olora", "loftq")
 
@@ -123,7 +125,10 @@ def _open_full(options: OpenOptions) -> FineTuned:
         suggested_sigmas=_suggested_sigmas(options.checkpoint, changed),
         posterior=_source(options.checkpoint, options),
         prior=_source(options.prior, options),
-        assumptions=("The prior's weights were fixed without the certification data.",),
+        assumptions=(
+            "The prior's weights were fixed without the certification data.",
+            _TRAINED_SET,
+        ),
     )
 
 
@@ -213,7 +218,7 @@ def _open_adapter(options: OpenOptions) -> FineTuned:
         posterior=_source(options.checkpoint, options),
         prior=prior,
         base=source,
-        assumptions=assumptions,
+        assumptions=(*assumptions, _TRAINED_SET),
     )
 
 

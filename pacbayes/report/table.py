@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
 from rich.console import Console
 from rich.table import Table
 
 from pacbayes.certificate import Certificate, StratumCertificate
 
 _PIPE_WIDTH = 118
+_DIGITS = Decimal("0.0001")
 
 
 def show_certificate(certificate: Certificate, console: Console | None = None) -> None:
     """Prints what is guaranteed, the strata, and what the guarantee rests on."""
-    console = console or Console(highlight=False, soft_wrap=False)
+    console = console or Console(highlight=False, markup=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=_PIPE_WIDTH, file=console.file)
+        console.width = _PIPE_WIDTH
     confidence = 100 * (1 - certificate.delta.total)
     console.print(
         f"With {confidence:g} % confidence, the risk of the perturbed model on fresh data lies in "
@@ -28,6 +31,12 @@ def show_certificate(certificate: Certificate, console: Console | None = None) -
         f"KL(posterior ‖ prior) {certificate.kl:.1f} nats over {len(certificate.kl_by_group)} "
         f"tensors; held-out intervals are separate statements, each with its own confidence."
     )
+    for stratum in certificate.strata:
+        if stratum.n_unscorable:
+            console.print(
+                f"{stratum.name}: {stratum.n_unscorable} records cannot be scored (too long for "
+                "the model, or nothing to predict) and count as loss 1."
+            )
     console.print("Assumptions:")
     for sentence in certificate.assumptions:
         console.print(f"  - {sentence}")
@@ -63,10 +72,8 @@ def _cells(stratum: StratumCertificate) -> tuple[str, ...]:
 
 def _up(value: float) -> str:
     """Four digits, never below the value: a certificate is not to be rounded down."""
-    text = f"{value:.4f}"
-    return text if float(text) >= value else f"{value + 5e-5:.4f}"
+    return str(Decimal(value).quantize(_DIGITS, ROUND_CEILING))
 
 
 def _down(value: float) -> str:
-    text = f"{value:.4f}"
-    return text if float(text) <= value else f"{max(0.0, value - 5e-5):.4f}"
+    return str(Decimal(value).quantize(_DIGITS, ROUND_FLOOR))

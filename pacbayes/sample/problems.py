@@ -32,7 +32,7 @@ NAMES = "abcdefghijklmnopqrstuvwxyz"
 BASE_OPERATORS = "+-*"
 VARIANT_OPERATOR = "@"
 
-LEVELS = {"easy": (2, 3, 4), "medium": (5, 6, 7), "hard": (8, 9, 10)}
+LEVELS = {"easy": (3, 4), "medium": (5, 6, 7), "hard": (8, 9, 10)}
 """Numbers of operations of each difficulty level, equally likely within it."""
 
 _BUCKETS = 16
