@@ -67,7 +67,8 @@ class Settings:
     """How to certify; the names are those of the command line.
 
     Attributes:
-        loss: Name of the loss, see `pacbayes.losses.LOSSES`.
+        losses: Names of the losses, see `pacbayes.losses.LOSSES`; the noise is chosen for
+            the mean of their bounds.
         delta: Probability with which any of the certificate's statements may be wrong.
         seed: Of all noise.
         passes: Whole passes of posterior draws over each stratum.
@@ -78,7 +79,7 @@ class Settings:
         dtype: The model's floating-point type.
     """
 
-    loss: str = "exact"
+    losses: tuple[str, ...] = ("exact",)
     delta: float = 0.05
     seed: int = 0
     passes: int = 4
@@ -87,6 +88,15 @@ class Settings:
     block: int = 16
     pilot: int = 256
     dtype: str = "float32"
+
+    def scorer(self, model: FineTuned) -> Scorer:
+        """Scores with these losses and sizes."""
+        return Scorer(
+            model=model,
+            losses=tuple(LOSSES[name] for name in self.losses),
+            batch_size=self.batch_size,
+            block=self.block,
+        )
 
     def passes_for(self, draws_in_a_pass: int) -> int:
         """Whole passes that give the wanted number of draws."""
@@ -172,12 +182,13 @@ def certify(
     *,
     draws_folder: Path | None = None,
     track: Track = lambda _name, _total: lambda _steps: None,
-) -> Certificate:
-    """Certifies the risk of the posterior around a fine-tuned model, stratum by stratum.
+) -> tuple[Certificate, ...]:
+    """Certifies the risk of the posterior around a fine-tuned model, one certificate for each loss.
 
     With probability at least 1 − δ over the draw of the sample and the posterior draws, the risk
     of the Gaussian posterior lies in `risk_bound` for all strata at once, under the certificate's
-    assumptions.
+    assumptions. Certificates of several losses are as many statements, each with its own δ; they
+    come from the same forward passes.
 
     Args:
         model: The model and its prior.
@@ -188,12 +199,7 @@ def certify(
         track: Told about stages and progress.
     """
     strata = [_Stratum.encode(part, model) for part in sample.strata]
-    scorer = Scorer(
-        model=model,
-        loss=LOSSES[settings.loss],
-        batch_size=settings.batch_size,
-        block=settings.block,
-    )
+    scorer = settings.scorer(model)
     shares = Shares.of(settings.delta, len(strata))
     pilots = [
         Pilot(
@@ -207,20 +213,33 @@ def certify(
     tick = track("choosing the noise", None)
     scales = choose_scales(replace(scorer, tick=tick), pilots, seed=settings.seed)
     store = DrawStore(draws_folder, _dependencies(model, sample, settings, scales))
-    certified = []
+    certified: list[list[StratumCertificate]] = [[] for _ in settings.losses]
     for index, stratum in enumerate(strata):
         passes = settings.passes_for(_ceil_div(stratum.part.n, scorer.units_per_draw))
         tick = track(f"stratum {stratum.part.name}", (passes + 1) * stratum.part.n_records)
         busy = replace(scorer, tick=tick)
         draws = _draw(busy, stratum.units, scales, settings, store, index, passes)
         centre = busy.at_centre(stratum.units)
-        held_out = None
+        held_out: Sequence[HeldOut | None] = [None] * len(settings.losses)
         if sample.held_out:
             part = _Stratum.encode(sample.held_out[index], model)
             tick = track(f"held-out {part.part.name}", 2 * part.part.n_records)
             held_out = _held_out(replace(scorer, tick=tick), part, scales, settings, index)
-        certified.append(_certify_stratum(stratum, draws, centre, scales, shares, held_out))
-    return _assemble(model, sample, settings, scales, shares, tuple(certified))
+        for place, strata_of_loss in enumerate(certified):
+            strata_of_loss.append(
+                _certify_stratum(
+                    stratum,
+                    Draws(losses=draws[:, place], block=scorer.units_per_draw),
+                    centre[place],
+                    scales,
+                    shares,
+                    held_out[place],
+                )
+            )
+    return tuple(
+        _assemble(model, sample, settings, LOSSES[name], scales, shares, tuple(found))
+        for name, found in zip(settings.losses, certified, strict=True)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +266,8 @@ def _draw(
     store: DrawStore,
     stratum: int,
     passes: int,
-) -> Draws:
+) -> FloatArray:
+    """Losses of all passes, shape (passes, losses, units)."""
     key = NoiseKey(seed=settings.seed, stream=Stream.CERTIFICATE, stratum=stratum)
 
     def one_pass(draw: int) -> FloatArray:
@@ -257,8 +277,7 @@ def _draw(
             lambda: scorer.under_noise(units, scales.sigmas, key=key, draw=draw),
         )
 
-    losses = np.stack([one_pass(draw) for draw in range(passes)])
-    return Draws(losses=losses, block=scorer.units_per_draw)
+    return np.stack([one_pass(draw) for draw in range(passes)])
 
 
 def _certify_stratum(
@@ -313,7 +332,7 @@ def _pinsker(empirical_risk: float, complexity: Complexity) -> float:
 
 def _held_out(
     scorer: Scorer, stratum: _Stratum, scales: Scales, settings: Settings, index: int
-) -> HeldOut:
+) -> list[HeldOut]:
     """Test-set bounds of the same posterior and of its centre, each at δ on its own."""
     key = NoiseKey(seed=settings.seed, stream=Stream.HELD_OUT, stratum=index)
     single = replace(scorer, block=1)  # a draw of its own for each unit: independent losses
@@ -321,13 +340,16 @@ def _held_out(
     calm = scorer.at_centre(stratum.units)
     records = [record for unit in stratum.part.units for record in unit]
     path = Path(records[0].path)
-    return HeldOut(
-        path=str(path),
-        sha256=sha256_of(path),
-        n=stratum.part.n,
-        stochastic=_test_set(noisy, settings.delta),
-        unperturbed=_test_set(calm, settings.delta),
-    )
+    return [
+        HeldOut(
+            path=str(path),
+            sha256=sha256_of(path),
+            n=stratum.part.n,
+            stochastic=_test_set(with_noise, settings.delta),
+            unperturbed=_test_set(without, settings.delta),
+        )
+        for with_noise, without in zip(noisy, calm, strict=True)
+    ]
 
 
 def _test_set(losses: FloatArray, delta: float) -> HeldOutRisk:
@@ -349,6 +371,7 @@ def _assemble(
     model: FineTuned,
     sample: Sample,
     settings: Settings,
+    loss: Loss,
     scales: Scales,
     shares: Shares,
     strata: tuple[StratumCertificate, ...],
@@ -372,7 +395,7 @@ def _assemble(
         version=__version__,
         seed=settings.seed,
         delta=Delta(total=settings.delta, ledger=ledger),
-        loss=_describe_loss(LOSSES[settings.loss], len(model.tokenizer)),
+        loss=_describe_loss(loss, len(model.tokenizer)),
         prior=Prior(
             centre=_centre(model.prior),
             base=None if model.base is None else _centre(model.base),
@@ -429,7 +452,7 @@ def _dependencies(
         "sigmas": scales.sigmas,
         "data": [file.sha256 for file in sample.files],
         "strata": [[part.name, part.n] for part in sample.strata],
-        "loss": settings.loss,
+        "losses": settings.losses,
         "seed": settings.seed,
         "block": 1 if model.noise.per_row else settings.block,
         "dtype": settings.dtype,
@@ -442,16 +465,11 @@ def price(model: FineTuned, sample: Sample, settings: Settings) -> dict[str, str
     Returns:
         Facts to be shown, each with its name.
     """
-    scorer = Scorer(
-        model=model,
-        loss=LOSSES[settings.loss],
-        batch_size=settings.batch_size,
-        block=settings.block,
-    )
+    scorer = settings.scorer(model)
     facts = {
         "checkpoint": f"{model.kind}, {model.posterior.path}",
         "perturbed": f"{len(model.sizes)} tensors, {sum(model.sizes.values())} weights",
-        "loss": f"{settings.loss}: {scorer.loss.statement}",
+        "losses": "; ".join(f"{loss.name}: {loss.statement}" for loss in scorer.losses),
     }
     forwards = 0
     for part in sample.strata:

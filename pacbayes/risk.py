@@ -33,18 +33,18 @@ class NoiseKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Scorer:
-    """Scores units of data with one model and one loss.
+    """Scores units of data with one model and some losses, all of them from each forward pass.
 
     Attributes:
         model: The fine-tuned model.
-        loss: The loss in [0, 1].
+        losses: The losses in [0, 1].
         batch_size: Examples in one forward pass; changes memory and speed, not the noise.
         block: Units that share a draw where rows of a batch cannot have draws of their own.
         tick: Called with the number of examples just scored.
     """
 
     model: FineTuned
-    loss: Loss
+    losses: tuple[Loss, ...]
     batch_size: int = 64
     block: int = 16
     tick: Callable[[int], None] = lambda _: None
@@ -55,7 +55,7 @@ class Scorer:
         return 1 if self.model.noise.per_row else self.block
 
     def at_centre(self, units: Sequence[Unit]) -> FloatArray:
-        """Loss of each unit without noise, shape (units,)."""
+        """Losses of each unit without noise, shape (losses, units)."""
         rows = _rows(units)
         return _means(units, rows, self._score(rows, lambda _: nullcontext()))
 
@@ -68,7 +68,7 @@ class Scorer:
         draw: int,
         sign: float = 1.0,
     ) -> FloatArray:
-        """Loss of each unit under one pass of fresh posterior draws, shape (units,).
+        """Losses of each unit under one pass of fresh posterior draws, shape (losses, units).
 
         Every unit, or every mini-batch of `units_per_draw` consecutive units, has a draw of its
         own, a function of the key, the pass and its place alone.
@@ -85,13 +85,13 @@ class Scorer:
         if self.model.noise.per_row:
             losses = self._score(rows, lambda batch: self._noise(batch, signed, key, draw))
             return _means(units, rows, losses)
-        losses = np.empty(len(rows))
+        losses = np.empty((len(self.losses), len(rows)))
         place = np.array([unit // self.block for unit, _ in rows])
         for block in range(-(-len(units) // self.block)):
             (inside,) = np.nonzero(place == block)
             with self.model.noise.applied(self._normals([block], key, draw), signed):
                 members = [rows[i] for i in inside]
-                losses[inside] = self._score(members, lambda _: nullcontext())
+                losses[:, inside] = self._score(members, lambda _: nullcontext())
         return _means(units, rows, losses)
 
     def _noise(
@@ -108,8 +108,8 @@ class Scorer:
     def _score(
         self, rows: Sequence[Row], noise: Callable[[Sequence[Row]], AbstractContextManager[object]]
     ) -> FloatArray:
-        """Loss of each row, in the order given; batches hold rows of similar length."""
-        losses = np.ones(len(rows))
+        """Losses of each row, in the order given; batches hold rows of similar length."""
+        losses = np.ones((len(self.losses), len(rows)))
         able = [i for i, (_, example) in enumerate(rows) if example.unscorable is None]
         able.sort(key=lambda i: len(rows[i][1].input_ids))
         self.tick(len(rows) - len(able))
@@ -117,36 +117,36 @@ class Scorer:
             places = able[start : start + self.batch_size]
             batch = [rows[i] for i in places]
             with noise(batch):
-                losses[places] = self._forward([example for _, example in batch])
+                losses[:, places] = self._forward([example for _, example in batch])
             self.tick(len(places))
         return losses
 
     @torch.inference_mode()
-    def _forward(self, examples: Sequence[Example]) -> list[float]:
+    def _forward(self, examples: Sequence[Example]) -> FloatArray:
         device = _device(self.model)
         longest = max(len(example.input_ids) for example in examples)
         ids = torch.zeros(len(examples), longest, dtype=torch.long)
-        attention = torch.zeros_like(ids)
         for row, example in enumerate(examples):
             ids[row, : len(example.input_ids)] = torch.tensor(example.input_ids)
-            attention[row, : len(example.input_ids)] = 1
-        logits = self.model.model(
-            input_ids=ids.to(device), attention_mask=attention.to(device), use_cache=False
-        ).logits
-        return [
-            _loss_of(self.loss, logits[row], ids[row].to(device), example)
+        # causal models never look to the right, so padding there needs no mask
+        logits = self.model.model(input_ids=ids.to(device), use_cache=False).logits
+        columns = [
+            _losses_of(self.losses, logits[row], ids[row].to(device), example)
             for row, example in enumerate(examples)
         ]
+        return np.array(columns).T
 
 
-def _loss_of(loss: Loss, logits: Tensor, ids: Tensor, example: Example) -> float:
-    """Loss of one example; scores that are not finite count as loss 1."""
+def _losses_of(
+    losses: Sequence[Loss], logits: Tensor, ids: Tensor, example: Example
+) -> list[float]:
+    """Losses of one example; scores that are not finite count as loss 1."""
     wanted = torch.tensor([i for i, scored in enumerate(example.scored) if scored])
     wanted = wanted.to(ids.device)
     scores = logits[wanted - 1]
     if not bool(torch.isfinite(scores).all()):
-        return 1.0
-    return loss.compute(scores, ids[wanted])
+        return [1.0] * len(losses)
+    return [loss.compute(scores, ids[wanted]) for loss in losses]
 
 
 def _normals_of(size: int, key: NoiseKey, draw: int, place: int) -> npt.NDArray[np.float32]:
@@ -160,8 +160,9 @@ def _rows(units: Sequence[Unit]) -> list[Row]:
 
 
 def _means(units: Sequence[Unit], rows: Sequence[Row], losses: FloatArray) -> FloatArray:
-    sums = np.zeros(len(units))
-    np.add.at(sums, [place for place, _ in rows], losses)
+    sums = np.zeros((len(losses), len(units)))
+    for total, row in zip(sums, losses, strict=True):
+        np.add.at(total, np.array([place for place, _ in rows]), row)
     return sums / np.array([len(unit) for unit in units])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from pacbayes.bounds import seeger_maurer
 from pacbayes.data.sample import Unit
@@ -86,35 +87,35 @@ def with_best_prior(model: FineTuned, sigmas: Mapping[str, float], rule: str) ->
 
 
 def choose_scales(scorer: Scorer, pilots: Sequence[Pilot], *, seed: int) -> Scales:
-    """The scales with the smallest bound on the pilots, out of three one-parameter families.
+    """The scales with the smallest bound on the pilots, out of one-parameter families.
 
-    1. One multiple of the prior's relative scales for all tensors.
-    2. The multiples of scales stored with the checkpoint, if there are any.
-    3. The closed-form allocation for the measured curvatures, over its temperature.
+    Scales stored with the checkpoint were learned for a bound, and only their common factor is
+    searched. Without them, the best of two: one multiple of the prior's relative scales, and the
+    closed-form allocation for the measured curvatures, over its temperature.
 
-    The score of a candidate is the mean over strata of the kl bound at the pilot's risk, with the
-    same noise for all candidates.
+    The score of a candidate is the kl bound at the pilot's risk, averaged over strata and losses,
+    with the same noise for all candidates.
     """
 
     def score(scales: Scales) -> Score:
         kl = scales.kl + prior_scale.LOG_COST
-        bound = slope = 0.0
+        bounds, roots = [], []
         for pilot in pilots:
-            risk = _risk(scorer, pilot, scales.sigmas, seed)
-            bound += float(seeger_maurer(empirical_risk=risk, kl=kl, n=pilot.n, delta=pilot.delta))
-            slope += risk + math.sqrt(kl / (2 * pilot.n))
-        return bound / len(pilots), slope
+            for risk in _risks(scorer, pilot, scales.sigmas, seed):
+                bounds.append(
+                    seeger_maurer(empirical_risk=risk, kl=kl, n=pilot.n, delta=pilot.delta)
+                )
+                roots.append(risk + math.sqrt(kl / (2 * pilot.n)))
+        return fmean(bounds), fmean(roots)
 
-    relative = scorer.model.relative_scales
-    start = _typical_multiple(scorer)
-    found = [_best_multiple(scorer, relative, start, "one multiple", score)]
-    if scorer.model.suggested_sigmas:
-        stored = scorer.model.suggested_sigmas
-        found.append(_best_multiple(scorer, stored, 1.0, "stored with the checkpoint", score))
-    best = min(found, key=lambda pair: pair[0])
-    curvatures = measure_curvatures(scorer, pilots, best[1].sigmas, seed=seed)
-    found.append(_best_temperature(scorer, curvatures, pilots[0].n, score))
-    return min(found, key=lambda pair: pair[0])[1]
+    model = scorer.model
+    if model.suggested_sigmas:
+        return _best_multiple(model, model.suggested_sigmas, 1.0, "stored", score)[1]
+    start = _typical_multiple(model)
+    flat = _best_multiple(model, model.relative_scales, start, "one multiple", score)
+    curvatures = measure_curvatures(scorer, pilots, flat[1].sigmas, seed=seed)
+    allocated = _best_temperature(model, curvatures, pilots[0].n, score)
+    return min(flat, allocated, key=lambda pair: pair[0])[1]
 
 
 def measure_curvatures(
@@ -125,14 +126,14 @@ def measure_curvatures(
     One antithetic pair of probes for each tensor alone, at twice its current scale: the mean of
     the two losses exceeds the unperturbed one by ½ σ² h.
     """
-    smooth = replace(scorer, loss=LOSSES["nll"])
+    smooth = replace(scorer, losses=(LOSSES["nll"],))
     pilots = [replace(p, units=p.units[: -(-len(p.units) // _PROBE_SHARE)]) for p in pilots]
-    calm = sum(float(smooth.at_centre(p.units).mean()) for p in pilots)
+    calm = sum(float(smooth.at_centre(p.units)[0].mean()) for p in pilots)
     curvatures = {}
     for name, sigma in sigmas.items():
         probe = {name: _PROBE_FACTOR * sigma}
         pair = sum(
-            0.5 * _risk(smooth, pilot, probe, seed, sign=sign)
+            0.5 * _risks(smooth, pilot, probe, seed, sign=sign)[0]
             for pilot in pilots
             for sign in (1.0, -1.0)
         )
@@ -141,42 +142,40 @@ def measure_curvatures(
     return {name: max(h, floor) for name, h in curvatures.items()}
 
 
-def _risk(
+def _risks(
     scorer: Scorer, pilot: Pilot, sigmas: Mapping[str, float], seed: int, sign: float = 1.0
-) -> float:
+) -> list[float]:
+    """The pilot's mean of each loss under one pass of draws."""
     key = NoiseKey(seed=seed, stream=Stream.PILOT, stratum=pilot.stratum)
     losses = scorer.under_noise(pilot.units, sigmas, key=key, draw=0, sign=sign)
-    return float(losses.mean())
+    return [min(1.0, float(mean)) for mean in losses.mean(axis=1)]
 
 
-def _typical_multiple(scorer: Scorer) -> float:
+def _typical_multiple(model: FineTuned) -> float:
     """The multiple at which the noise is as long as the step from prior to posterior."""
-    none = dict.fromkeys(scorer.model.sizes, 0.0)
-    model = scorer.model
+    none = dict.fromkeys(model.sizes, 0.0)
     return best_prior_scale(model.sizes, model.distances_squared, none, model.relative_scales)
 
 
 def _best_multiple(
-    scorer: Scorer,
+    model: FineTuned,
     shape: Mapping[str, float],
     start: float,
     rule: str,
     score: Callable[[Scales], Score],
 ) -> tuple[Score, Scales]:
     def at(multiple: float) -> Scales:
-        return with_best_prior(scorer.model, {k: multiple * v for k, v in shape.items()}, rule)
+        return with_best_prior(model, {k: multiple * v for k, v in shape.items()}, rule)
 
     return _line_search(at, start, score)
 
 
 def _best_temperature(
-    scorer: Scorer,
+    model: FineTuned,
     curvatures: Mapping[str, float],
     n: int,
     score: Callable[[Scales], Score],
 ) -> tuple[Score, Scales]:
-    model = scorer.model
-
     def at(multiple: float) -> Scales:
         sigmas = allocate(
             temperature=n * multiple**-2,
@@ -185,7 +184,7 @@ def _best_temperature(
             distances_squared=model.distances_squared,
             relative_scales=model.relative_scales,
         )
-        return with_best_prior(scorer.model, sigmas, "allocated by curvature")
+        return with_best_prior(model, sigmas, "allocated by curvature")
 
     return _line_search(at, 1.0, score)
 

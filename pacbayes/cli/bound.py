@@ -53,7 +53,10 @@ def bound(
     strata_edges: Annotated[
         str | None, typer.Option(help="Cut one file at these difficulties, e.g. 4,7.")
     ] = None,
-    loss: Annotated[str, typer.Option(help=f"One of {', '.join(_LOSSES)}.")] = "exact",
+    loss: Annotated[
+        list[str] | None,
+        typer.Option(help=f"{', '.join(_LOSSES)}; repeat it for several. [default: exact]"),
+    ] = None,
     delta: Annotated[
         float, typer.Option(help="Probability that any statement of the certificate is wrong.")
     ] = 0.05,
@@ -71,7 +74,7 @@ def bound(
         int, typer.Option(help="Units that share a draw where each cannot have its own.")
     ] = 16,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the results; runs/NAME-LOSS by default.")
+        Path | None, typer.Option(help="Folder for the results; runs/NAME by default.")
     ] = None,
     config: Annotated[
         Path | None,
@@ -94,7 +97,8 @@ def bound(
 
     Example: pacbayes-bound --checkpoint ckpt --data hard.jsonl
     """
-    _check_options(delta=delta, loss=loss, dtype=dtype, seed=seed)
+    losses = tuple(dict.fromkeys(loss or ["exact"]))
+    _check_options(delta=delta, losses=losses, dtype=dtype, seed=seed)
     _check_positive(
         passes=passes, draws=draws, batch_size=batch_size, noise_batch=noise_batch, strata=strata
     )
@@ -107,13 +111,13 @@ def bound(
             "if they are copies, give them one `group`.",
             err=True,
         )
-    out = out or Path("runs") / f"{checkpoint.resolve().name}-{loss}"
+    out = out or Path("runs") / checkpoint.resolve().name
     _check_out(out)
     model = _open(checkpoint, prior, base, device, dtype, allow_pickle)
     from pacbayes.certify import Settings
 
     settings = Settings(
-        loss=loss,
+        losses=losses,
         delta=delta,
         seed=seed,
         passes=passes,
@@ -125,20 +129,22 @@ def bound(
     if dry_run:
         _show_dry_run(model, sample, settings)
         return
-    certificate = _certify(model, sample, settings, out, quiet=as_json)
+    certificates = _certify(model, sample, settings, out, quiet=as_json)
     if as_json:
-        typer.echo(certificate.to_json())
-    if require_nonvacuous and any(stratum.vacuous for stratum in certificate.strata):
+        texts = [certificate.to_json() for certificate in certificates]
+        typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
+    if require_nonvacuous and any(s.vacuous for found in certificates for s in found.strata):
         raise typer.Exit(VACUOUS)
 
 
-def _check_options(*, delta: float, loss: str, dtype: str, seed: int) -> None:
+def _check_options(*, delta: float, losses: tuple[str, ...], dtype: str, seed: int) -> None:
     if not 0 < delta < 1:
         raise InputError(
             f"--delta must lie in (0, 1), got {delta}; 0.05 means a confidence of 95 %."
         )
-    if loss not in _LOSSES:
-        raise InputError(f"--loss must be one of {', '.join(_LOSSES)}, got {loss!r}.")
+    for loss in losses:
+        if loss not in _LOSSES:
+            raise InputError(f"--loss must be one of {', '.join(_LOSSES)}, got {loss!r}.")
     if dtype not in _DTYPES:
         raise InputError(f"--dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}.")
     if not 0 <= seed < 2**64:
@@ -210,7 +216,7 @@ def _open(
 
 def _certify(
     model: FineTuned, sample: Sample, settings: Settings, out: Path, *, quiet: bool
-) -> Certificate:
+) -> tuple[Certificate, ...]:
     from pacbayes.certify import certify
     from pacbayes.cli.progress import progress
     from pacbayes.report.figure import save_figure
@@ -218,14 +224,16 @@ def _certify(
 
     out.mkdir(parents=True, exist_ok=True)
     with progress() as track:
-        certificate = certify(model, sample, settings, draws_folder=out / "draws", track=track)
-    path = out / "certificate.json"
-    certificate.write(path)
-    figure = save_figure(certificate, out / "figures" / "certificate.png")
-    if not quiet:
-        show_certificate(certificate)
-        typer.echo(f"\nwritten: {path}, {figure}")
-    return certificate
+        certificates = certify(model, sample, settings, draws_folder=out / "draws", track=track)
+    for place, certificate in enumerate(certificates):
+        suffix = "" if place == 0 else f".{certificate.loss.name}"
+        path = out / f"certificate{suffix}.json"
+        certificate.write(path)
+        figure = save_figure(certificate, out / "figures" / f"certificate{suffix}.png")
+        if not quiet:
+            show_certificate(certificate)
+            typer.echo(f"\nwritten: {path}, {figure}\n")
+    return certificates
 
 
 def _show_dry_run(model: FineTuned, sample: Sample, settings: Settings) -> None:

@@ -85,7 +85,7 @@ def _adds_product(noise: Tensor):  # type: ignore[no-untyped-def]
                 f"({noise.shape[0]}, tokens, features) was expected; this architecture mixes "
                 "the rows of a batch, so its rows cannot have draws of their own."
             )
-        return output + torch.bmm(x, noise.to(x.dtype).transpose(1, 2))
+        return torch.baddbmm(output, x, noise.to(x.dtype).transpose(1, 2))
 
     return hook
 

@@ -39,8 +39,9 @@ class Sizes:
 SHIPPED = Sizes(pretraining_steps=STEPS, n=8000, n_held_out=1500)
 
 TOWARDS_BOUND = {
-    level: Recipe(epochs=epochs, towards_bound=True, learning_rate=5e-3)
-    for level, epochs in {"easy": 6, "medium": 5, "hard": 4}.items()
+    "easy": Recipe(epochs=7, towards_bound=True, learning_rate=5e-3, kl_weight=8.0),
+    "medium": Recipe(epochs=5, towards_bound=True, learning_rate=5e-3, kl_weight=4.0),
+    "hard": Recipe(epochs=4, towards_bound=True, learning_rate=5e-3, kl_weight=4.0),
 }
 PLAIN = {level: Recipe(epochs=2, towards_bound=False, learning_rate=1e-3) for level in LEVELS}
 
@@ -62,6 +63,7 @@ def build(
     base = out / "base"
     if "pretraining" not in report["cpu_minutes"]:
         clock = _CpuClock()
+        model: Any
         model, tokenizer = pretrain(
             seed=seed, device=device, steps=sizes.pretraining_steps, log=log
         )

@@ -40,7 +40,7 @@ class Recipe:
     epochs: int
     towards_bound: bool
     learning_rate: float
-    kl_weight: float = 4.0
+    kl_weight: float = 1.0
     initial_sigma: float = 0.02
 
 
