@@ -96,7 +96,7 @@ class Scorer:
 
     def _noise(
         self, batch: Sequence[Row], sigmas: Mapping[str, float], key: NoiseKey, draw: int
-    ) -> AbstractContextManager[object]:
+    ) -> AbstractContextManager[None]:
         return self.model.noise.applied(self._normals([u for u, _ in batch], key, draw), sigmas)
 
     def _normals(self, places: Sequence[int], key: NoiseKey, draw: int) -> Tensor:
@@ -106,7 +106,7 @@ class Scorer:
         return torch.from_numpy(stacked).to(_device(self.model))
 
     def _score(
-        self, rows: Sequence[Row], noise: Callable[[Sequence[Row]], AbstractContextManager[object]]
+        self, rows: Sequence[Row], noise: Callable[[Sequence[Row]], AbstractContextManager[None]]
     ) -> FloatArray:
         """Losses of each row, in the order given; batches hold rows of similar length."""
         losses = np.ones((len(self.losses), len(rows)))

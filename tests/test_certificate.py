@@ -71,6 +71,7 @@ def make(**changes):
         "loss": Loss(name="nll", range=(0.0, 7.5), parameters={"alpha": 0.1}),
         "prior": Prior(
             centre=centre,
+            base=None,
             family="gaussian",
             scale_grid=ScaleGrid(size=3, index=2, log_cost=math.log(3)),
         ),

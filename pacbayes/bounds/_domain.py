@@ -14,7 +14,7 @@ def require_delta(delta: float) -> float:
     return float(delta)
 
 
-def require_n(n: int, name: str = "n") -> int:
+def require_n(n: float, name: str = "n") -> int:
     """A sample size, at least 1."""
     if isinstance(n, float) and not n.is_integer():
         raise ValueError(f"`{name}` must be a whole number, got {n}.")

@@ -195,7 +195,7 @@ def _open(
 
     from pacbayes.models.fine_tuned import OpenOptions, open_fine_tuned
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -220,19 +220,20 @@ def _certify(
     from pacbayes.certify import certify
     from pacbayes.cli.progress import progress
     from pacbayes.report.figure import save_figure
-    from pacbayes.report.table import show_certificate
+    from pacbayes.report.table import show_certificates
 
     out.mkdir(parents=True, exist_ok=True)
     with progress() as track:
         certificates = certify(model, sample, settings, draws_folder=out / "draws", track=track)
+    written = []
     for place, certificate in enumerate(certificates):
         suffix = "" if place == 0 else f".{certificate.loss.name}"
         path = out / f"certificate{suffix}.json"
         certificate.write(path)
-        figure = save_figure(certificate, out / "figures" / f"certificate{suffix}.png")
-        if not quiet:
-            show_certificate(certificate)
-            typer.echo(f"\nwritten: {path}, {figure}\n")
+        written += [path, save_figure(certificate, out / "figures" / f"certificate{suffix}.png")]
+    if not quiet:
+        show_certificates(certificates)
+        typer.echo(f"Written: {', '.join(map(str, written))}")
     return certificates
 
 

@@ -308,7 +308,7 @@ def _factors(
     model: nn.Module, tensors: Mapping[str, Tensor], checkpoint: Path
 ) -> dict[str, nn.Linear]:
     modules = dict(model.named_modules())
-    factors = {}
+    factors: dict[str, nn.Linear] = {}
     for name in sorted(tensors):
         module = modules.get(name.removesuffix(".weight") + ".default")
         if not isinstance(module, nn.Linear) or module.bias is not None:
@@ -356,7 +356,7 @@ def _load_model(folder: Path, options: OpenOptions) -> Any:
         raise InputError("needs code from its own folder, which is never run.", path=folder)
     folders.read_tensors(folder, allow_pickle=options.allow_pickle)
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(folder),
             dtype=getattr(torch, options.dtype),
             local_files_only=True,
@@ -367,6 +367,7 @@ def _load_model(folder: Path, options: OpenOptions) -> Any:
     except (RuntimeError, ValueError, KeyError, OSError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"cannot be loaded ({reason[:300]}).", path=folder) from None
+    model, report = loaded
     for what in ("missing_keys", "mismatched_keys", "unexpected_keys"):
         if report.get(what):
             first = sorted(map(str, report[what]))[0]

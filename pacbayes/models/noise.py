@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import torch
@@ -21,7 +21,7 @@ class Noise(Protocol):
     shapes: dict[str, torch.Size]
     per_row: bool
 
-    def applied(self, normals: Tensor, sigmas: Mapping[str, float]) -> object:
+    def applied(self, normals: Tensor, sigmas: Mapping[str, float]) -> AbstractContextManager[None]:
         """A context in which the model computes with its weights plus sigma times `normals`.
 
         Args:

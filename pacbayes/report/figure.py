@@ -29,7 +29,7 @@ def save_figure(certificate: Certificate, path: Path) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(1.8 + 1.6 * len(certificate.strata), 4.2), layout="constrained")
+    figure = Figure(figsize=(4.0 + 1.2 * len(certificate.strata), 4.0), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     places = range(len(certificate.strata))
@@ -54,7 +54,7 @@ def save_figure(certificate: Certificate, path: Path) -> Path:
     axes.set_ylim(0, 1)
     axes.set_ylabel(f"risk ({certificate.loss.name} loss)")
     axes.set_title(f"certified with {100 * (1 - certificate.delta.total):g} % confidence", size=10)
-    axes.legend(loc="upper right", fontsize=8, frameon=False)
+    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     figure.savefig(partial, dpi=150, format=path.suffix.removeprefix("."))

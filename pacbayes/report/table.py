@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from pacbayes.certificate import Certificate, StratumCertificate
@@ -13,33 +15,38 @@ _PIPE_WIDTH = 118
 _DIGITS = Decimal("0.0001")
 
 
-def show_certificate(certificate: Certificate, console: Console | None = None) -> None:
-    """Prints what is guaranteed, the strata, and what the guarantee rests on."""
+def show_certificates(certificates: Sequence[Certificate], console: Console | None = None) -> None:
+    """Prints what is guaranteed, the strata for each loss, and what the guarantees rest on.
+
+    Args:
+        certificates: Certificates of one run, which differ in their loss alone.
+        console: Where to print; stdout by default.
+    """
     console = console or Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
-    confidence = 100 * (1 - certificate.delta.total)
+    first = certificates[0]
     console.print(
-        f"With {confidence:g} % confidence, the risk of the perturbed model on fresh data lies in "
-        "the certified interval, in every stratum."
+        f"With {100 * (1 - first.delta.total):g} % confidence the risk on fresh data of the model "
+        "with posterior noise lies in the certified interval, in every stratum."
     )
+    for certificate in certificates:
+        meaning = certificate.loss.parameters.get("statement", "")
+        console.print(f"\nLoss {certificate.loss.name}: {meaning}.")
+        console.print(_table(certificate))
     console.print(
-        f"Loss {certificate.loss.name}: {certificate.loss.parameters.get('statement')}.\n"
+        f"\nKL(posterior ‖ prior) {first.kl:.1f} nats over {len(first.kl_by_group)} tensors. "
+        "Held-out bounds are for comparison, each a statement of its own."
     )
-    console.print(_table(certificate))
-    console.print(
-        f"KL(posterior ‖ prior) {certificate.kl:.1f} nats over {len(certificate.kl_by_group)} "
-        f"tensors; held-out intervals are separate statements, each with its own confidence."
-    )
-    for stratum in certificate.strata:
+    for stratum in first.strata:
         if stratum.n_unscorable:
             console.print(
                 f"{stratum.name}: {stratum.n_unscorable} records cannot be scored (too long for "
                 "the model, or nothing to predict) and count as loss 1."
             )
     console.print("Assumptions:")
-    for sentence in certificate.assumptions:
-        console.print(f"  - {sentence}")
+    for sentence in first.assumptions:
+        console.print(Padding(sentence, (0, 0, 0, 2)))
 
 
 def _table(certificate: Certificate) -> Table:
