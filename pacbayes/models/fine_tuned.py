@@ -175,7 +175,7 @@ def _root_mean_squares(
     before: Mapping[str, Tensor], changed: Mapping[str, Tensor]
 ) -> dict[str, float]:
     """Each tensor's own scale in the prior; a tensor of zeros takes the mean of the others."""
-    own = {k: float(before[k].double().square().mean().sqrt()) for k in changed}
+    own = {k: float(before[k].detach().double().square().mean().sqrt()) for k in changed}
     positive = [v for v in own.values() if v > 0]
     fallback = sum(positive) / len(positive) if positive else 1.0
     return {k: v if v > 0 else fallback for k, v in own.items()}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from pacbayes.posteriors.gaussian import best_prior_scale
-
-_ROUNDS = 30
+from scipy.optimize import minimize_scalar
 
 
 def allocate(
@@ -21,8 +19,8 @@ def allocate(
     """Posterior scales that minimise T · (expected rise of the loss) + KL(Q‖P).
 
     Noise of scale σ_l raises the loss by about ½ σ_l² h_l, where h_l is the trace of the Hessian.
-    For a prior of scale s c_l the stationary point is σ_l² = d_l / (d_l/(s c_l)² + T h_l). The
-    common factor s is set to its own optimum in turn; each of the two steps lowers the sum.
+    For a prior of scale s c_l the minimum is at σ_l² = d_l / (d_l/(s c_l)² + T h_l); the common
+    factor s is then found by a search along its logarithm.
 
     Args:
         temperature: T > 0, the price of a unit of loss in nats.
@@ -34,15 +32,25 @@ def allocate(
     Returns:
         The scale σ_l for each tensor.
     """
-    factor = math.sqrt(
-        math.fsum(distances_squared[k] / relative_scales[k] ** 2 for k in sizes)
-        / sum(sizes.values())
-    )
-    sigmas: dict[str, float] = {}
-    for _ in range(_ROUNDS):
-        sigmas = {
-            k: math.sqrt(d / (d / (factor * relative_scales[k]) ** 2 + temperature * curvatures[k]))
+    total = sum(sizes.values())
+    shift = {k: distances_squared[k] / relative_scales[k] ** 2 for k in sizes}
+    smallest = 0.5 * math.log(math.fsum(shift.values()) / total)
+
+    def sigmas(log_factor: float) -> dict[str, float]:
+        scales = {k: math.exp(log_factor) * relative_scales[k] for k in sizes}
+        return {
+            k: math.sqrt(d / (d / scales[k] ** 2 + temperature * curvatures[k]))
             for k, d in sizes.items()
         }
-        factor = best_prior_scale(sizes, distances_squared, sigmas, relative_scales)
-    return sigmas
+
+    def objective(log_factor: float) -> float:
+        # at the best σ_l the rise and the trace term of the KL add up to d_l/2
+        found = sigmas(log_factor)
+        spread = math.fsum(
+            d * (log_factor + math.log(relative_scales[k] / found[k])) for k, d in sizes.items()
+        )
+        return spread + 0.5 * math.fsum(shift.values()) * math.exp(-2 * log_factor)
+
+    # the best s is at least the root mean square of the shift: more only adds to the spread
+    best = minimize_scalar(objective, bounds=(smallest - 1, smallest + 15), method="bounded")
+    return sigmas(float(best.x))

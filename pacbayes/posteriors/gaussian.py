@@ -6,9 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 _RELATIVE_ERROR = 1e-12
 """Far above the float64 rounding of the sums below: pairwise summation of d terms errs by less
 than (log2 d + 2) ulps, 1e-14 at d = 2**40."""
@@ -45,30 +42,20 @@ class GaussianGroup:
     def kl(self) -> float:
         """KL(N(w, σ_Q²) ‖ N(w₀, σ_P²)) in nats, rounded up.
 
-        The variance part is d/2 (x − ln(1 + x)) with x = σ_Q²/σ_P² − 1, computed from the relative
-        difference of the σ so that nothing cancels when they are close.
+        The variance part is d/2 (ρ − 1 − ln ρ) with ρ = σ_Q²/σ_P².
         """
-        x = relative_variance(self.sigma_posterior, self.sigma_prior)
-        spread = self.size * excess(x)
+        spread = self.size * _spread(self.sigma_posterior, self.sigma_prior)
         shift = self.distance_squared / self.sigma_prior**2
         return 0.5 * (spread + shift) * (1 + _RELATIVE_ERROR)
 
 
-def relative_variance(sigma: float, reference: float) -> float:
-    """(σ/reference)² − 1 without cancellation."""
-    return (sigma - reference) / reference * (sigma / reference + 1.0)
-
-
-def excess(x: float) -> float:
-    """X − ln(1 + x) ≥ 0 for x > −1, by its series where the difference would cancel."""
+def _spread(sigma: float, reference: float) -> float:
+    """ρ − 1 − ln ρ ≥ 0 for ρ = (σ/reference)², without cancellation when the two are close."""
+    ratio = sigma / reference
+    x = (sigma - reference) / reference * (ratio + 1.0)  # ρ − 1
     if abs(x) < 1e-3:
         return x * x * (1 / 2 - x * (1 / 3 - x * (1 / 4 - x * (1 / 5 - x / 6))))
-    return x - math.log1p(x)
-
-
-def distance_squared(a: Tensor, b: Tensor) -> float:
-    """‖a − b‖² in float64; both tensors of one shape."""
-    return float((a.double() - b.double()).square().sum())
+    return x - 2 * math.log(ratio)
 
 
 def kl_divergence(groups: Sequence[GaussianGroup]) -> float:
@@ -90,8 +77,3 @@ def best_prior_scale(
         (sizes[k] * sigmas[k] ** 2 + distances_squared[k]) / relative_scales[k] ** 2 for k in sizes
     )
     return math.sqrt(total / sum(sizes.values()))
-
-
-def double_centres(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the CPU in float64, for arithmetic that goes into a certificate."""
-    return {name: tensor.detach().to("cpu", torch.float64) for name, tensor in tensors.items()}

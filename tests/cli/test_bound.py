@@ -1,0 +1,170 @@
+"""`pacbayes-bound` as its users meet it: exit codes, streams, files, and every bad input."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from pacbayes.certificate import Certificate
+
+
+@pytest.fixture
+def good(checkpoints, problem_file, tmp_path):
+    """Arguments that work, as a dict, with an output folder that is not there yet."""
+    return {
+        "--checkpoint": checkpoints / "adapter",
+        "--prior": checkpoints / "initial",
+        "--data": problem_file,
+        "--out": tmp_path / "out",
+        "--passes": 1,
+    }
+
+
+def flat(arguments):
+    return [str(part) for pair in arguments.items() for part in pair]
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def changed(tmp_path, good, name):
+    """The arguments with one thing wrong, and what the message must say."""
+    short = good["--data"].read_text().splitlines()
+    copy = tmp_path / "copy"
+    shutil.copytree(good["--checkpoint"].parent, copy)
+    weights = copy / "adapter" / "adapter_model.safetensors"
+    if name == "truncated":
+        weights.write_bytes(weights.read_bytes()[:300])
+    if name == "pickle":
+        weights.rename(weights.with_name("adapter_model.bin"))
+    data = {
+        "malformed": "\n".join([short[0], '{"prompt": "a", ']),
+        "empty": "",
+        "no completion": '{"prompt": "a=1;a?"}',
+    }
+    file = write(tmp_path / "d.jsonl", data.get(name, short[0]))
+    return {
+        "missing folder": ({"--checkpoint": tmp_path / "no"}, "no such folder"),
+        "no base": (
+            {"--checkpoint": copy / "adapter", "--base": tmp_path / "no"},
+            "no such folder",
+        ),
+        "malformed": ({"--data": file}, "d.jsonl:2: "),
+        "empty": ({"--data": file}, "d.jsonl: no records"),
+        "no completion": ({"--data": file}, "d.jsonl:1: record without completion"),
+        "missing file": ({"--data": tmp_path / "no.jsonl"}, "no.jsonl: no such file"),
+        "truncated": ({"--checkpoint": copy / "adapter"}, "truncated or damaged"),
+        "pickle": ({"--checkpoint": copy / "adapter"}, "is a pickle"),
+        "delta 0": ({"--delta": 0}, "--delta must lie in (0, 1), got 0.0"),
+        "delta 1": ({"--delta": 1}, "--delta must lie in (0, 1), got 1.0"),
+        "delta nan": ({"--delta": "nan"}, "--delta must lie in (0, 1), got nan"),
+        "loss": ({"--loss": "accuracy"}, "--loss must be one of exact, token, nll"),
+        "passes": ({"--passes": 0}, "--passes must be at least 1, got 0"),
+        "edges": ({"--strata-edges": "2,x"}, "--strata-edges must be numbers"),
+        "strata": ({"--strata": 9}, "`strata` must lie in [1, 2]"),
+        "device": ({"--device": "nowhere"}, "--device 'nowhere' cannot be used here"),
+        "held-out": ({"--held-out": good["--data"]}, "the same record as"),
+        "config": ({"--config": write(tmp_path / "c.toml", "lossy = 1")}, "did you mean 'loss'?"),
+    }[name]
+
+
+CASES = [
+    *("missing folder", "no base", "malformed", "empty", "no completion", "missing file"),
+    *("truncated", "pickle", "delta 0", "delta 1", "delta nan", "loss", "passes", "edges"),
+    *("strata", "device", "held-out", "config"),
+]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input(name, good, tmp_path, run_bound):
+    wrong, message = changed(tmp_path, good, name)
+    code, out, err = run_bound(*flat(good | wrong))
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message in err
+    assert not good["--out"].exists()
+
+
+def test_bad_input_in_a_process_of_its_own(good, tmp_path):
+    """Nothing that libraries print gets between the user and the one line."""
+    wrong, message = changed(tmp_path, good, "truncated")
+    command = [sys.executable, "-c", "from pacbayes.cli import bound_main; bound_main()"]
+    done = subprocess.run(
+        [*command, *flat(good | wrong)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_json_alone_on_stdout(good, run_bound):
+    code, out, _ = run_bound(*flat(good), "--json")
+    assert code == 0
+    assert Certificate.from_json(out) == Certificate.read(good["--out"] / "certificate.json")
+    assert (good["--out"] / "figures" / "certificate.png").stat().st_size > 1000
+
+
+def test_vacuous_and_told_so(good, run_bound):
+    code, out, _ = run_bound(*flat(good), "--require-nonvacuous")
+    assert code == 3
+    assert "vacuous" in out
+
+
+def test_several_losses_and_strata(good, run_bound):
+    code, out, _ = run_bound(
+        *flat(good | {"--strata-edges": 2}), "--loss", "exact", "--loss", "token", "--loss", "nll"
+    )
+    assert code == 0
+    assert "difficulty<=2" in out
+    for name in ("certificate", "certificate.token", "certificate.nll"):
+        certificate = Certificate.read(good["--out"] / f"{name}.json")
+        assert [s.name for s in certificate.strata] == ["difficulty<=2", "difficulty>2"]
+        assert sum(s.n for s in certificate.strata) == 60
+    assert certificate.loss.range[1] == pytest.approx(8.4, abs=0.3)  # ln(1 + 99 · 48)
+
+
+def test_config_file(good, tmp_path, run_bound):
+    config = tmp_path / "run.toml"
+    shutil.copy(good["--data"], tmp_path / "short.jsonl")
+    config.write_text(
+        f'checkpoint = "{good["--checkpoint"]}"\nprior = "{good["--prior"]}"\n'
+        'data = ["short.jsonl"]\npasses = 2\ndelta = 0.1\nout = "elsewhere"\n'
+    )
+    code, _, err = run_bound("--config", config, "--delta", 0.2)
+    assert code == 0, err
+    certificate = Certificate.read(tmp_path / "elsewhere" / "certificate.json")
+    assert certificate.delta.total == 0.2  # what is typed wins
+    assert certificate.strata[0].n_draws == 120
+
+
+def test_dry_run_writes_nothing(good, run_bound):
+    code, out, _ = run_bound(*flat(good), "--dry-run")
+    assert code == 0
+    assert "n = 60 units" in out
+    assert "KL range" in out
+    assert not good["--out"].exists()
+
+
+def test_too_long_counts_as_loss_one(good, tmp_path, run_bound):
+    long = {"prompt": "a=1;" * 60, "completion": "a1"}
+    text = good["--data"].read_text() + json.dumps(long) + "\n"
+    good["--data"] = write(tmp_path / "long.jsonl", text)
+    code, out, _ = run_bound(*flat(good), "--loss", "token")
+    assert code == 0
+    assert "1 records cannot be scored" in out
+    (stratum,) = Certificate.read(good["--out"] / "certificate.json").strata
+    assert (stratum.n, stratum.n_unscorable) == (61, 1)
+    assert stratum.empirical_risk >= 1 / 61
+
+
+def test_help_is_quick_and_complete(run_bound):
+    code, out, _ = run_bound("--help")
+    assert code == 0
+    for option in ("--checkpoint", "--data", "--held-out", "--strata-edges", "--dry-run", "--json"):
+        assert option in out

@@ -1,0 +1,133 @@
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from pacbayes.certify import Settings, Shares, certify
+from pacbayes.data.sample import read_sample
+from pacbayes.models.fine_tuned import OpenOptions, open_fine_tuned
+from pacbayes.posteriors.noise import Stream
+from pacbayes.risk import Scorer
+from tests import oracle
+
+
+@pytest.fixture(scope="module")
+def adapter(checkpoints):
+    return open_fine_tuned(
+        OpenOptions(checkpoint=checkpoints / "adapter", prior=checkpoints / "initial")
+    )
+
+
+@pytest.fixture(scope="module")
+def sample(problem_file):
+    return read_sample([problem_file], edges=[2.0])
+
+
+SETTINGS = Settings(losses=("token",), passes=3, pilot=20, seed=11)
+
+
+@pytest.fixture(scope="module")
+def certificate(adapter, sample):
+    (found,) = certify(adapter, sample, SETTINGS)
+    return found
+
+
+def test_kl_from_the_raw_files(certificate, checkpoints):
+    after = load_file(checkpoints / "adapter" / "adapter_model.safetensors")
+    before = load_file(checkpoints / "initial" / "adapter_model.safetensors")
+    total = 0.0
+    for group in certificate.posterior.groups:
+        delta = after[group.name].astype(np.float64) - before[group.name].astype(np.float64)
+        ratio = (group.sigma_posterior / group.sigma_prior) ** 2
+        total += 0.5 * (
+            delta.size * (ratio - 1 - math.log(ratio)) + (delta**2).sum() / group.sigma_prior**2
+        )
+    covered = {group.name for group in certificate.posterior.groups}
+    assert all(np.array_equal(after[k], before[k]) for k in after.keys() - covered)
+    assert certificate.kl == pytest.approx(total, rel=1e-9)
+
+
+def test_bounds_from_the_recorded_numbers(certificate):
+    """Recomputed in Arb from the definitions: never on the wrong side, and at most 1e-9 off."""
+    grid = certificate.prior.scale_grid
+    for stratum in certificate.strata:
+        n = stratum.n
+        event = f"kl bound of stratum {stratum.name}"
+        delta = next(e.delta for e in certificate.delta.ledger if event in e.event)
+        log = oracle.xi(n).log() + oracle.ball(grid.size).log() - oracle.ball(delta).log()
+        complexity = (oracle.ball(certificate.kl) + log) / n
+        low, high = stratum.empirical_risk_bound
+        inside, outside = oracle.kl_inverse(high, complexity, upper=True)
+        assert oracle.ball(stratum.risk_bound[1]) >= inside
+        assert stratum.risk_bound[1] <= min(1.0, float(outside) + 1e-9)
+        inside, outside = oracle.kl_inverse(low, complexity, upper=False)
+        assert oracle.ball(stratum.risk_bound[0]) <= inside
+        assert stratum.risk_bound[0] >= float(outside) - 1e-9
+
+
+def test_the_ledger_never_exceeds_delta(certificate):
+    spent = sum(Fraction(entry.delta) for entry in certificate.delta.ledger)
+    assert Fraction(0.05) * Fraction(999, 1000) < spent <= Fraction(0.05)
+    for n_strata in range(1, 40):
+        for delta in (0.05, 0.1, 1e-9, 0.999):
+            shares = Shares.of(delta, n_strata)
+            both = Fraction(shares.kl_bound) + Fraction(shares.monte_carlo)
+            assert n_strata * both <= Fraction(delta)
+
+
+def test_same_seed_same_certificate_other_seed_other_draws(certificate, adapter, sample):
+    (again,) = certify(adapter, sample, SETTINGS)
+    assert again.strata == certificate.strata
+    (other,) = certify(adapter, sample, Settings(losses=("token",), passes=3, pilot=20, seed=12))
+    assert other.strata != certificate.strata
+
+
+def test_an_interrupted_run_goes_on(certificate, adapter, sample, tmp_path, monkeypatch):
+    honest = Scorer.under_noise
+    done = []
+
+    def fails_in_the_fifth_pass(self, units, sigmas, *, key, draw, sign=1.0):
+        if key.stream is Stream.CERTIFICATE:
+            if len(done) == 4:
+                raise KeyboardInterrupt
+            done.append((key.stratum, draw))
+        return honest(self, units, sigmas, key=key, draw=draw, sign=sign)
+
+    monkeypatch.setattr(Scorer, "under_noise", fails_in_the_fifth_pass)
+    with pytest.raises(KeyboardInterrupt):
+        certify(adapter, sample, SETTINGS, draws_folder=tmp_path)
+    done.clear()
+    (resumed,) = certify(adapter, sample, SETTINGS, draws_folder=tmp_path)
+    assert done == [(1, 1), (1, 2)]  # two of six passes were left
+    assert resumed.strata == certificate.strata
+
+
+def test_scales_are_never_chosen_with_the_certificates_noise(adapter, sample, monkeypatch):
+    streams = []
+    honest = Scorer.under_noise
+
+    def note(self, units, sigmas, *, key, draw, sign=1.0):
+        streams.append(key.stream)
+        return honest(self, units, sigmas, key=key, draw=draw, sign=sign)
+
+    monkeypatch.setattr(Scorer, "under_noise", note)
+    certify(adapter, sample, SETTINGS)
+    first = streams.index(Stream.CERTIFICATE)
+    assert set(streams[:first]) == {Stream.PILOT}
+    assert set(streams[first:]) == {Stream.CERTIFICATE}
+
+
+def test_full_checkpoint_in_blocks(checkpoints, sample):
+    model = open_fine_tuned(
+        OpenOptions(checkpoint=checkpoints / "full", prior=checkpoints / "base")
+    )
+    settings = Settings(losses=("token", "nll"), passes=2, pilot=16, block=8)
+    for certificate in certify(model, sample, settings):
+        for stratum in certificate.strata:
+            assert stratum.n_draws == 2 * -(-stratum.n // 8)
+            low, high = stratum.empirical_risk_bound
+            assert low <= stratum.empirical_risk <= high
+            assert stratum.risk_bound[0] <= low
+            assert high <= stratum.risk_bound[1]
