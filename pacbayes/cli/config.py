@@ -31,8 +31,8 @@ def apply_config(context: typer.Context, path: Path | None) -> Path | None:
         raise InputError(f"cannot be read ({error.strerror}).", path=path) from None
     except ValueError as error:
         raise InputError(f"not valid TOML: {error}.", path=path) from None
-    names = {
-        flag.removeprefix("--"): str(option.name)
+    options = {
+        flag.removeprefix("--"): option
         for option in context.command.params
         for flag in option.opts
         if flag.startswith("--") and flag not in ("--config", "--help")
@@ -40,11 +40,15 @@ def apply_config(context: typer.Context, path: Path | None) -> Path | None:
     context.default_map = dict(context.default_map or {})
     for key, value in values.items():
         flag = key.replace("_", "-")
-        if flag not in names:
-            near = difflib.get_close_matches(flag, names, n=1)
+        if flag not in options:
+            near = difflib.get_close_matches(flag, options, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "."
             raise InputError(f"has {key!r}, which is no option{hint}", path=path)
-        context.default_map[names[flag]] = _beside(value, path.parent) if flag in _PATHS else value
+        if flag in _PATHS:
+            value = _beside(value, path.parent)
+        if getattr(options[flag], "multiple", False) and not isinstance(value, list):
+            value = [value]
+        context.default_map[str(options[flag].name)] = value
     return path
 
 

@@ -32,7 +32,9 @@ def show_certificates(certificates: Sequence[Certificate], console: Console | No
     )
     for certificate in certificates:
         meaning = certificate.loss.parameters.get("statement", "")
-        console.print(f"\nLoss {certificate.loss.name}: {meaning}.")
+        least, most = certificate.loss.range
+        unit = "" if most == 1 else f" (1 stands for {most - least:.3f} nats)"
+        console.print(f"\nLoss {certificate.loss.name}: {meaning}{unit}.")
         console.print(_table(certificate))
     console.print(
         f"\nKL(posterior ‖ prior) {first.kl:.1f} nats over {len(first.kl_by_group)} tensors. "

@@ -39,7 +39,7 @@ class Sizes:
 SHIPPED = Sizes(pretraining_steps=STEPS, n=8000, n_held_out=1500)
 
 TOWARDS_BOUND = {
-    "easy": Recipe(epochs=7, towards_bound=True, learning_rate=5e-3, kl_weight=8.0),
+    "easy": Recipe(epochs=8, towards_bound=True, learning_rate=5e-3, kl_weight=12.0),
     "medium": Recipe(epochs=5, towards_bound=True, learning_rate=5e-3, kl_weight=4.0),
     "hard": Recipe(epochs=4, towards_bound=True, learning_rate=5e-3, kl_weight=4.0),
 }

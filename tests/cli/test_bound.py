@@ -134,13 +134,14 @@ def test_config_file(good, tmp_path, run_bound):
     shutil.copy(good["--data"], tmp_path / "short.jsonl")
     config.write_text(
         f'checkpoint = "{good["--checkpoint"]}"\nprior = "{good["--prior"]}"\n'
-        'data = ["short.jsonl"]\npasses = 2\ndelta = 0.1\nout = "elsewhere"\n'
+        'data = "short.jsonl"\nloss = "token"\npasses = 2\ndelta = 0.1\nout = "elsewhere"\n'
     )
     code, _, err = run_bound("--config", config, "--delta", 0.2)
     assert code == 0, err
     certificate = Certificate.read(tmp_path / "elsewhere" / "certificate.json")
     assert certificate.delta.total == 0.2  # what is typed wins
     assert certificate.strata[0].n_draws == 120
+    assert certificate.loss.name == "token"
 
 
 def test_dry_run_writes_nothing(good, run_bound):
