@@ -108,7 +108,8 @@ class Centre:
 
     Attributes:
         path: Folder or file they were read from, as it was given.
-        sha256: Hash of those weights, in hexadecimal.
+        sha256: Hash of the weight, configuration and tokenizer files, in hexadecimal: the digest of
+            their list as `sha256sum` prints it, sorted by name.
     """
 
     path: str

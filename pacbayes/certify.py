@@ -31,7 +31,6 @@ from pacbayes.certificate import (
     Prior,
     ScaleGrid,
     StratumCertificate,
-    TensorGroup,
     parts_of,
 )
 from pacbayes.certificate import Loss as LossNote
@@ -43,11 +42,11 @@ from pacbayes.confidence import (
 )
 from pacbayes.data.records import sha256_of
 from pacbayes.data.sample import Part, Sample, Unit
-from pacbayes.draws import DrawStore
+from pacbayes.draws import Draws, DrawStore
 from pacbayes.losses import LOSSES, SMOOTHING, Loss
 from pacbayes.models.fine_tuned import FineTuned, Source
 from pacbayes.posteriors import prior_scale
-from pacbayes.posteriors.gaussian import best_prior_scale
+from pacbayes.posteriors.gaussian import best_prior_scale, group_kl
 from pacbayes.posteriors.noise import Stream
 from pacbayes.risk import FloatArray, NoiseKey, Scorer
 from pacbayes.weight_perturbation import Pilot, Scales, choose_scales, with_best_prior
@@ -123,52 +122,6 @@ class Shares:
 def _rounded_down(exact: Fraction) -> float:
     nearest = float(exact)
     return nearest if Fraction(nearest) <= exact else float(np.nextafter(nearest, 0.0))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Draws:
-    """Losses of units under fresh posterior draws.
-
-    Units that share a draw form a block. A block's variable is the sum of its units' losses over
-    the block size: it lies in [0, 1] and is independent of all other variables. A short last block
-    only makes its variable smaller, and `stretch` undoes that in the mean.
-
-    Attributes:
-        losses: Shape (passes, units).
-        block: Units that share a draw.
-    """
-
-    losses: FloatArray
-    block: int
-
-    @property
-    def n_draws(self) -> int:
-        """Posterior draws in all passes: the number of independent variables."""
-        return self.losses.shape[0] * _ceil_div(self.losses.shape[1], self.block)
-
-    @property
-    def mean(self) -> float:
-        """Mean loss over passes and units: an estimate of the posterior's empirical risk."""
-        return min(1.0, float(self.losses.mean()))
-
-    @property
-    def stretch(self) -> float:
-        """Ratio of the empirical risk to the mean of the variables, at least 1."""
-        n = self.losses.shape[1]
-        return _ceil_div(n, self.block) * self.block / n
-
-    def interval(self, delta: float) -> tuple[float, float]:
-        """Two-sided interval for the mean over units of the expected loss, wrong w.p. ≤ delta.
-
-        The kl interval for independent variables in [0, 1], half of `delta` on each side. The
-        factor 1 ± 1e-12 covers the float64 rounding of the mean and of the stretch.
-        """
-        mean, slack = self.mean / self.stretch, 1e-12
-        high = float(
-            kl_upper(mean=min(1.0, mean * (1 + slack)), n_draws=self.n_draws, delta=delta / 2)
-        )
-        low = float(kl_lower(mean=mean * (1 - slack), n_draws=self.n_draws, delta=delta / 2))
-        return low * self.stretch * (1 - slack), min(1.0, high * self.stretch * (1 + slack))
 
 
 def _ceil_div(a: int, b: int) -> int:
@@ -407,10 +360,10 @@ def _assemble(
         posterior=Posterior(
             centre=_centre(model.posterior),
             family="gaussian",
-            groups=tuple(TensorGroup(**asdict(group)) for group in scales.groups),
+            groups=scales.groups,
         ),
         kl=scales.kl,
-        kl_by_group={group.name: group.kl for group in scales.groups},
+        kl_by_group={group.name: group_kl(group) for group in scales.groups},
         strata=strata,
         joint={},
         data=tuple(
@@ -455,7 +408,7 @@ def _dependencies(
         "losses": settings.losses,
         "seed": settings.seed,
         "block": 1 if model.noise.per_row else settings.block,
-        "dtype": settings.dtype,
+        "environment": asdict(_environment(model, settings)),
     }
 
 

@@ -1,4 +1,4 @@
-"""Losses under posterior draws, kept on disk so that a run goes on from its last whole pass."""
+"""Losses under posterior draws: what they say of the mean, and where they are kept meanwhile."""
 
 from __future__ import annotations
 
@@ -6,17 +6,69 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pacbayes.confidence import kl_lower, kl_upper
+
 FloatArray = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """Losses of units under fresh posterior draws.
+
+    Units that share a draw form a block. A block's variable is the sum of its units' losses over
+    the block size: it lies in [0, 1] and is independent of all other variables. A short last block
+    only makes its variable smaller, and `stretch` undoes that in the mean.
+
+    Attributes:
+        losses: Shape (passes, units).
+        block: Units that share a draw.
+    """
+
+    losses: FloatArray
+    block: int
+
+    @property
+    def n_draws(self) -> int:
+        """Posterior draws in all passes: the number of independent variables."""
+        passes, n = self.losses.shape
+        return int(passes * -(-n // self.block))
+
+    @property
+    def mean(self) -> float:
+        """Mean loss over passes and units: an estimate of the posterior's empirical risk."""
+        return min(1.0, float(self.losses.mean()))
+
+    @property
+    def stretch(self) -> float:
+        """Ratio of the empirical risk to the mean of the variables, at least 1."""
+        n = self.losses.shape[1]
+        return float(-(-n // self.block) * self.block / n)
+
+    def interval(self, delta: float) -> tuple[float, float]:
+        """Two-sided interval for the mean over units of the expected loss, wrong w.p. ≤ delta.
+
+        The kl interval for independent variables in [0, 1], half of `delta` on each side. The
+        factor 1 ± 1e-12 covers the float64 rounding of the mean and of the stretch.
+        """
+        mean, slack = self.mean / self.stretch, 1e-12
+        high = float(
+            kl_upper(mean=min(1.0, mean * (1 + slack)), n_draws=self.n_draws, delta=delta / 2)
+        )
+        low = float(kl_lower(mean=mean * (1 - slack), n_draws=self.n_draws, delta=delta / 2))
+        return low * self.stretch * (1 - slack), min(1.0, high * self.stretch * (1 + slack))
+
+
 class DrawStore:
-    """A folder of arrays, one for each stratum and pass, under a name made from all they depend on.
+    """A folder of arrays, one for each stratum and pass, so that a run goes on where it ended.
+
+    Its name is made from everything that the arrays depend on.
 
     Args:
         folder: The run's ``draws`` folder, or None to keep nothing.

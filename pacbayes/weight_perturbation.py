@@ -12,16 +12,13 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from pacbayes.bounds import seeger_maurer
+from pacbayes.certificate import TensorGroup
 from pacbayes.data.sample import Unit
 from pacbayes.losses import LOSSES
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.posteriors import prior_scale
 from pacbayes.posteriors.allocation import allocate
-from pacbayes.posteriors.gaussian import (
-    GaussianGroup,
-    best_prior_scale,
-    kl_divergence,
-)
+from pacbayes.posteriors.gaussian import best_prior_scale, kl_divergence
 from pacbayes.posteriors.noise import Stream
 from pacbayes.risk import NoiseKey, Scorer
 
@@ -55,7 +52,7 @@ class Scales:
         rule: How the posterior's scales were found.
     """
 
-    groups: tuple[GaussianGroup, ...]
+    groups: tuple[TensorGroup, ...]
     kl: float
     prior_index: int
     rule: str
@@ -72,7 +69,7 @@ def with_best_prior(model: FineTuned, sigmas: Mapping[str, float], rule: str) ->
 
     def at(index: int) -> Scales:
         groups = tuple(
-            GaussianGroup(
+            TensorGroup(
                 name=name,
                 size=size,
                 sigma_prior=prior_scale.scale(index) * model.relative_scales[name],

@@ -24,21 +24,25 @@ def run(out, *arguments):
     )
 
 
-@pytest.mark.parametrize(("level", "limit"), [("easy", 0.30), ("hard", 0.90)])
-def test_main_job(tmp_path, level, limit):
+@pytest.mark.parametrize(
+    ("level", "limits"),
+    [("easy", {"": 0.30, ".token": 0.10}), ("hard", {"": 0.90, ".token": 0.40})],
+)
+def test_main_job(tmp_path, level, limits):
     data = SAMPLE / "data"
     done = run(
         tmp_path,
         *("--checkpoint", SAMPLE / "adapters" / level),
         *("--data", data / f"{level}.jsonl", "--held-out", data / f"{level}.held_out.jsonl"),
-        *("--passes", 1, "--require-nonvacuous"),
+        *("--loss", "exact", "--loss", "token", "--passes", 1, "--require-nonvacuous"),
     )
     assert done.returncode == 0, done.stderr
     assert "certified" in done.stdout
-    (stratum,) = Certificate.read(tmp_path / "certificate.json").strata
-    lower, upper = stratum.risk_bound
-    assert stratum.n == 8000
-    assert lower <= stratum.held_out.stochastic.mean <= upper <= limit
+    for suffix, limit in limits.items():
+        (stratum,) = Certificate.read(tmp_path / f"certificate{suffix}.json").strata
+        lower, upper = stratum.risk_bound
+        assert stratum.n == 8000
+        assert lower <= stratum.held_out.stochastic.mean <= upper <= limit
     assert (tmp_path / "figures" / "certificate.png").stat().st_size > 1000
 
 

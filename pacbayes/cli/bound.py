@@ -108,15 +108,15 @@ def bound(
     from pacbayes.data.sample import read_sample
 
     sample = read_sample(data, held_out=held_out or (), k=strata, edges=_edges(strata_edges))
+    out = out or Path("runs") / checkpoint.resolve().name
+    _check_out(out)
+    model = _open(checkpoint, prior, base, device, dtype, allow_pickle)
     if sample.n_duplicates:
         typer.echo(
             f"note: {sample.n_duplicates} records repeat an earlier one and count as independent; "
             "if they are copies, give them one `group`.",
             err=True,
         )
-    out = out or Path("runs") / checkpoint.resolve().name
-    _check_out(out)
-    model = _open(checkpoint, prior, base, device, dtype, allow_pickle)
     from pacbayes.certify import Settings
 
     settings = Settings(
@@ -175,8 +175,9 @@ def _edges(text: str | None) -> list[float] | None:
 
 
 def _check_out(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise InputError("--out must be a folder, and there is a file of that name.", path=out)
+    for folder in (out, *out.parents):
+        if folder.exists() and not folder.is_dir():
+            raise InputError("is a file, where --out needs a folder.", path=folder)
 
 
 def _open(
@@ -241,9 +242,9 @@ def _certify(
     from pacbayes.report.figure import save_figure
     from pacbayes.report.table import show_certificates
 
-    out.mkdir(parents=True, exist_ok=True)
     with progress() as track:
         certificates = certify(model, sample, settings, draws_folder=out / "draws", track=track)
+    out.mkdir(parents=True, exist_ok=True)
     written = []
     for place, certificate in enumerate(certificates):
         suffix = "" if place == 0 else f".{certificate.loss.name}"

@@ -16,6 +16,11 @@ from pacbayes.errors import InputError
 ADAPTER_CONFIG = "adapter_config.json"
 FULL_CONFIG = "config.json"
 _STEMS = {ADAPTER_CONFIG: "adapter_model", FULL_CONFIG: "model"}
+_DEFINING = (
+    *(ADAPTER_CONFIG, FULL_CONFIG, "chat_template.jinja", "tokenizer.json", "tokenizer.model"),
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
+    *("merges.txt", "vocab.txt", "spiece.model"),
+)
 _PICKLES = {ADAPTER_CONFIG: "adapter_model.bin", FULL_CONFIG: "pytorch_model.bin"}
 
 
@@ -142,14 +147,17 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     return value
 
 
-def sha256(paths: list[Path]) -> str:
-    """SHA-256 of one file, or of the concatenated digests of several in the given order."""
-    digests = [_sha256_of_file(path) for path in paths]
-    if len(digests) == 1:
-        return digests[0].hex()
-    return hashlib.sha256(b"".join(digests)).hexdigest()
+def identity(folder: Path, *, allow_pickle: bool = False) -> str:
+    """SHA-256 of what makes a checkpoint the model that it is: weights, configuration, tokenizer.
+
+    It is the digest of the list of those files as ``sha256sum`` prints it, sorted by name.
+    """
+    files = weight_files(folder, allow_pickle=allow_pickle)
+    files += [folder / name for name in _DEFINING if (folder / name).is_file()]
+    lines = [f"{_sha256(path)}  {path.name}\n" for path in sorted(files)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _sha256_of_file(path: Path) -> bytes:
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from pacbayes.errors import InputError
+
 
 class Noise(Protocol):
     """Perturbs named tensors of one model.
@@ -80,7 +82,7 @@ def _adds_product(noise: Tensor):  # type: ignore[no-untyped-def]
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         (x,) = inputs
         if x.ndim != 3 or x.shape[0] != noise.shape[0]:
-            raise RuntimeError(
+            raise InputError(
                 f"a LoRA layer was called on a tensor of shape {tuple(x.shape)} where "
                 f"({noise.shape[0]}, tokens, features) was expected; this architecture mixes "
                 "the rows of a batch, so its rows cannot have draws of their own."
@@ -113,7 +115,8 @@ class WeightNoise:
             with torch.no_grad():
                 for name, value in noise.items():
                     centre = self._centre[name]
-                    self.parameters[name].copy_(centre.to(value.dtype) + value[0])
+                    wide = torch.promote_types(centre.dtype, value.dtype)
+                    self.parameters[name].copy_(centre.to(wide) + value[0])
             yield
         finally:
             with torch.no_grad():

@@ -36,5 +36,7 @@ def standard_normals(
     """
     if not 0 <= seed < 2**64:
         raise InputError(f"`seed` must lie in [0, 2**64), got {seed}.")
-    bits = np.random.Philox(key=[seed, stream], counter=[0, unit, draw, stratum])
+    key = np.array([seed, stream], dtype=np.uint64)
+    counter = np.array([0, unit, draw, stratum], dtype=np.uint64)
+    bits = np.random.Philox(key=key, counter=counter)
     return np.random.Generator(bits).standard_normal(size, dtype=np.float32)

@@ -6,8 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from pacbayes.certificate import Certificate
+from pacbayes.sample.pretrain import make_tokenizer
+from tests.conftest import tiny_llama
 
 
 @pytest.fixture
@@ -37,11 +40,21 @@ def changed(tmp_path, good, name):
     copy = tmp_path / "copy"
     shutil.copytree(good["--checkpoint"].parent, copy)
     weights = copy / "adapter" / "adapter_model.safetensors"
+    if name == "shapes":
+        tiny_llama(make_tokenizer(), intermediate_size=64).save_pretrained(copy / "wide")
     if name == "truncated":
         weights.write_bytes(weights.read_bytes()[:300])
     if name == "pickle":
         weights.rename(weights.with_name("adapter_model.bin"))
+    if name == "config type":
+        config = copy / "base" / "config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"hidden_size": "wide"}))
+    if name == "nan":
+        tensors = load_file(weights)
+        tensors[min(k for k in tensors if "lora_B" in k)][0, 0] = float("nan")
+        save_file(tensors, weights, metadata={"format": "pt"})
     data = {
+        "messages": '{"messages": [{"role": "assistant", "content": "a"}]}',
         "malformed": "\n".join([short[0], '{"prompt": "a", ']),
         "empty": "",
         "no completion": '{"prompt": "a=1;a?"}',
@@ -59,6 +72,11 @@ def changed(tmp_path, good, name):
         "missing file": ({"--data": tmp_path / "no.jsonl"}, "no.jsonl: no such file"),
         "truncated": ({"--checkpoint": copy / "adapter"}, "truncated or damaged"),
         "pickle": ({"--checkpoint": copy / "adapter"}, "is a pickle"),
+        "config type": ({"--checkpoint": copy / "adapter"}, "cannot be loaded"),
+        "nan": ({"--checkpoint": copy / "adapter"}, "holds NaN or infinity"),
+        "shapes": ({"--checkpoint": copy / "full", "--prior": copy / "wide"}, "one architecture"),
+        "messages": ({"--data": file}, "d.jsonl:1: "),
+        "out": ({"--out": file / "below"}, "is a file, where --out needs a folder"),
         "delta 0": ({"--delta": 0}, "--delta must lie in (0, 1), got 0.0"),
         "delta 1": ({"--delta": 1}, "--delta must lie in (0, 1), got 1.0"),
         "delta nan": ({"--delta": "nan"}, "--delta must lie in (0, 1), got nan"),
@@ -75,7 +93,7 @@ def changed(tmp_path, good, name):
 CASES = [
     *("missing folder", "no base", "malformed", "empty", "no completion", "missing file"),
     *("truncated", "pickle", "delta 0", "delta 1", "delta nan", "loss", "passes", "edges"),
-    *("strata", "device", "held-out", "config"),
+    *("config type", "nan", "shapes", "messages", "out", "strata", "device", "held-out", "config"),
 ]
 
 
@@ -162,6 +180,23 @@ def test_too_long_counts_as_loss_one(good, tmp_path, run_bound):
     (stratum,) = Certificate.read(good["--out"] / "certificate.json").strata
     assert (stratum.n, stratum.n_unscorable) == (61, 1)
     assert stratum.empirical_risk >= 1 / 61
+
+
+def test_draws_of_another_model_are_not_reused(good, checkpoints, tmp_path, run_bound):
+    """A changed configuration is another model, though its weights are the same file."""
+    folder = tmp_path / "c"
+    shutil.copytree(checkpoints, folder)
+    good |= {"--checkpoint": folder / "adapter", "--loss": "nll"}
+    assert run_bound(*flat(good))[0] == 0
+    config = folder / "adapter" / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"lora_alpha": 80}))
+    assert run_bound(*flat(good))[0] == 0
+    assert run_bound(*flat(good | {"--out": tmp_path / "fresh"}))[0] == 0
+    again, fresh = (
+        Certificate.read(place / "certificate.json")
+        for place in (good["--out"], tmp_path / "fresh")
+    )
+    assert again.strata == fresh.strata
 
 
 def test_help_is_quick_and_complete(run_bound):

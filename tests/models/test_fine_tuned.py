@@ -209,3 +209,28 @@ def test_tokenizers_must_agree(copy):
     path.write_text(path.read_text().replace('"a":', '"à":'))
     with pytest.raises(InputError, match="tokenizer"):
         opened(copy / "full", prior=copy / "base")
+
+
+def test_gpt2_with_tied_embeddings(tmp_path, tokenizer):
+    """Conv1D layers, biases, LayerNorm, one tensor used twice: covered once, and certified."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_embd=24, n_layer=1, n_head=2, n_positions=64,
+        bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    model = GPT2LMHeadModel(config)
+    for name in ("before", "after"):
+        model.save_pretrained(tmp_path / name)
+        tokenizer.save_pretrained(tmp_path / name)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.01 * torch.randn_like(parameter))
+    opened_model = opened(tmp_path / "after", prior=tmp_path / "before")
+    assert opened_model.sizes == {n: p.numel() for n, p in model.named_parameters()}
+    assert sum("wte" in name or "lm_head" in name for name in opened_model.sizes) == 1
+    before, after = (raw(tmp_path / name, "model") for name in ("before", "after"))
+    for name, found in opened_model.distances_squared.items():
+        expected = float(((after[name].double() - before[name].double()) ** 2).sum())
+        assert found == pytest.approx(expected, rel=1e-12)

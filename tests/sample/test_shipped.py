@@ -5,9 +5,10 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from pacbayes.data import read_jsonl
+from pacbayes.data import encode, read_jsonl
 from pacbayes.sample.pretrain import exact_match
 from pacbayes.sample.problems import LEVELS, Problem
 
@@ -76,3 +77,28 @@ def test_adapters_have_the_reported_accuracy_and_beat_the_base(base, level):
     # the report is over 1500 problems of which these are 500: 4 standard errors at most
     assert found == pytest.approx(reported[level][level], abs=4 * 0.5 / 500**0.5)
     assert reported["hard"]["hard"] > 0.5
+
+
+def test_exact_loss_is_greedy_decoding_to_the_end_token(base):
+    """The loss is 0 exactly where `generate` writes the reference and then stops."""
+    from pacbayes.losses import LOSSES
+    from pacbayes.models.fine_tuned import OpenOptions, open_fine_tuned
+    from pacbayes.risk import Scorer
+
+    opened = open_fine_tuned(OpenOptions(checkpoint=SAMPLE / "adapters" / "medium"))
+    scorer = Scorer(model=opened, losses=(LOSSES["exact"],))
+    records_of_hard = records("hard.held_out.jsonl")[:24]
+    end = opened.tokenizer.eos_token_id
+    agreed = {0.0: 0, 1.0: 0}
+    for record in records_of_hard:
+        example = encode(record, opened.tokenizer, max_length=opened.context)
+        prompt = example.input_ids[: example.n_prompt]
+        written = opened.model.generate(
+            input_ids=torch.tensor([prompt]), do_sample=False, max_new_tokens=110, pad_token_id=0
+        )[0, len(prompt) :].tolist()
+        reference = list(example.input_ids[len(prompt) :])
+        assert reference[-1] == end
+        (loss,) = scorer.at_centre([(example,)])[0]
+        assert loss == float(written != reference)
+        agreed[loss] += 1
+    assert min(agreed.values()) > 0
