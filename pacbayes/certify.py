@@ -67,7 +67,7 @@ class Settings:
 
     Attributes:
         losses: Names of the losses, see `pacbayes.losses.LOSSES`; the noise is chosen for
-            the mean of their bounds.
+            the geometric mean of their bounds.
         delta: Probability with which any of the certificate's statements may be wrong.
         seed: Of all noise.
         passes: Whole passes of posterior draws over each stratum.

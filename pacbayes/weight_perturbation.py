@@ -23,7 +23,7 @@ from pacbayes.posteriors.noise import Stream
 from pacbayes.risk import NoiseKey, Scorer
 
 Score = tuple[float, float]
-"""The bound, then its square-root form, which still tells candidates apart where both are 1."""
+"""The bound on a log scale, then its square-root form, which still tells vacuous bounds apart."""
 
 _PROBE_FACTOR = 2.0
 _COARSE, _FINE = 2.0, 2.0**0.5
@@ -90,8 +90,8 @@ def choose_scales(scorer: Scorer, pilots: Sequence[Pilot], *, seed: int) -> Scal
     searched. Without them, the best of two: one multiple of the prior's relative scales, and the
     closed-form allocation for the measured curvatures, over its temperature.
 
-    The score of a candidate is the kl bound at the pilot's risk, averaged over strata and losses,
-    with the same noise for all candidates.
+    The score of a candidate is the kl bound at the pilot's risk, its geometric mean over strata
+    and losses, so that small bounds count as much as large ones; all candidates see the same noise.
     """
 
     def score(scales: Scales) -> Score:
@@ -103,7 +103,7 @@ def choose_scales(scorer: Scorer, pilots: Sequence[Pilot], *, seed: int) -> Scal
                     seeger_maurer(empirical_risk=risk, kl=kl, n=pilot.n, delta=pilot.delta)
                 )
                 roots.append(risk + math.sqrt(kl / (2 * pilot.n)))
-        return fmean(bounds), fmean(roots)
+        return fmean(map(math.log, bounds)), fmean(roots)
 
     model = scorer.model
     if model.suggested_sigmas:
