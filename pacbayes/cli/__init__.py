@@ -69,6 +69,9 @@ def _run(program: typer.Typer) -> None:
     except InputError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(BAD_INPUT)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # typer turns an interruption inside a command into a silent exit
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
+            raise
         typer.echo("interrupted; run the same command again to go on from here.", err=True)
         sys.exit(INTERRUPTED)

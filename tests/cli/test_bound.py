@@ -199,6 +199,17 @@ def test_draws_of_another_model_are_not_reused(good, checkpoints, tmp_path, run_
     assert again.strata == fresh.strata
 
 
+def test_interruption_says_how_to_go_on(good, run_bound, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pacbayes.certify.certify", interrupted)
+    code, out, err = run_bound(*flat(good))
+    assert code == 130
+    assert out == ""
+    assert "run the same command again" in err
+
+
 def test_help_is_quick_and_complete(run_bound):
     code, out, _ = run_bound("--help")
     assert code == 0
