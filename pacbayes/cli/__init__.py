@@ -12,6 +12,7 @@ import typer
 
 from pacbayes import __version__
 from pacbayes.cli.bound import bound
+from pacbayes.cli.bounds import bounds
 from pacbayes.errors import InputError
 
 BAD_INPUT = 2
@@ -28,6 +29,7 @@ app = typer.Typer(
     help="PAC-Bayes certificates of fine-tuned language models.",
 )
 app.command("bound")(bound)
+app.command("bounds")(bounds)
 
 bound_app = typer.Typer(
     add_completion=False,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
+from numpy.typing import ArrayLike
 
-from pacbayes.bounds._domain import require_delta, require_n, require_risk
-from pacbayes.bounds.binary_kl import binary_kl_inverse_lower, binary_kl_inverse_upper
+from pacbayes.bounds import test_set_kl, test_set_kl_lower
+from pacbayes.bounds._domain import FloatOrArray, require_n, require_risk
 
 
-def kl_upper(*, mean: float, n_draws: int, delta: float) -> float:
+def kl_upper(*, mean: ArrayLike, n_draws: ArrayLike, delta: ArrayLike) -> FloatOrArray:
     """Upper bound: with probability ≥ 1 − δ the expected mean is at most kl⁺(mean, ln(1/δ)/n).
 
     Holds for independent draws in [0, 1], identically distributed or not; one-sided.
 
     Args:
-        mean: Observed mean of the draws, in [0, 1].
-        n_draws: Number of draws, at least 1.
+        mean: Observed mean of the draws, in [0, 1]; any shape. A mean that was rounded is to be
+            rounded up.
+        n_draws: Number of draws, at least 1; any shape that broadcasts, as the next.
         delta: Failure probability in (0, 1).
 
     Raises:
@@ -23,16 +24,14 @@ def kl_upper(*, mean: float, n_draws: int, delta: float) -> float:
 
     Reference: Hoeffding (1963), Theorem 1, in its kl form.
 
-    >>> round(kl_upper(mean=0.0, n_draws=100, delta=0.05), 6)
+    >>> round(kl_upper(mean=0.0, n_draws=100, delta=0.05), 6)  # 1 − 0.05^(1/100)
     0.029513
     """
-    return binary_kl_inverse_upper(require_risk(mean, "mean"), _complexity(n_draws, delta))
+    draws = require_n(n_draws, "n_draws")
+    return test_set_kl(empirical_risk=require_risk(mean, "mean"), n=draws, delta=delta)
 
 
-def kl_lower(*, mean: float, n_draws: int, delta: float) -> float:
+def kl_lower(*, mean: ArrayLike, n_draws: ArrayLike, delta: ArrayLike) -> FloatOrArray:
     """Lower bound kl⁻(mean, ln(1/δ)/n); otherwise as `kl_upper`."""
-    return binary_kl_inverse_lower(require_risk(mean, "mean"), _complexity(n_draws, delta))
-
-
-def _complexity(n_draws: int, delta: float) -> float:
-    return -math.log(require_delta(delta)) / require_n(n_draws, "n_draws") * (1 + 2.0**-50)
+    draws = require_n(n_draws, "n_draws")
+    return test_set_kl_lower(empirical_risk=require_risk(mean, "mean"), n=draws, delta=delta)

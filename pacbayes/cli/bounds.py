@@ -1,0 +1,165 @@
+"""`pacbayes bounds`: the theorems, and what they say at given numbers."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Annotated, Any
+
+import typer
+
+from pacbayes.errors import InputError
+
+
+def bounds(
+    name: Annotated[
+        str | None, typer.Argument(help="Show the theorem of this name.", show_default=False)
+    ] = None,
+    risk: Annotated[
+        float | None,
+        typer.Option("--risk", help="Empirical risk, in [0, 1].", show_default=False),
+    ] = None,
+    kl: Annotated[
+        float | None, typer.Option("--kl", help="KL(Q‖P) in nats.", show_default=False)
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("--n", help="Independent units.", show_default=False)
+    ] = None,
+    delta: Annotated[float, typer.Option("--delta", help="Failure probability.")] = 0.05,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A further argument, such as second_moment=.01 or variance=.01; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the theorems; with --risk, --kl and --n evaluate and rank all that apply."""
+    from pacbayes.bounds.registry import BOUNDS, lookup
+
+    if name is not None:
+        try:
+            found = lookup(name)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        typer.echo(f"{name}({', '.join((*found.needs, 'delta'))})\n")
+        typer.echo(inspect.getdoc(found.function))
+        return
+    if risk is kl is n is None:
+        _list(as_json)
+        return
+    if risk is None or kl is None or n is None:
+        raise InputError("--risk, --kl and --n must be given together.")
+    arguments = {"empirical_risk": risk, "kl": kl, "n": n} | _further(option or [])
+    try:
+        rows = rank(delta=delta, **arguments)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps({"delta": delta, "arguments": arguments, "bounds": rows}, indent=2))
+        return
+    _show(rows, len(BOUNDS), delta)
+
+
+_ALIKE = frozenset({"disintegrated_kl"})
+"""Bounds that take a number of another meaning for `kl`: shown only by their own name."""
+
+
+def rank(*, delta: float, **arguments: float) -> list[dict[str, Any]]:
+    """Every bound for which the arguments suffice, the least first.
+
+    A count of errors is filled in where the empirical risk is a whole number of n-ths.
+    """
+    from pacbayes.bounds.registry import BOUNDS
+
+    errors = arguments["empirical_risk"] * arguments["n"]
+    if abs(errors - round(errors)) < 1e-6:
+        arguments = {"n_errors": round(errors), **arguments}
+    rows = []
+    for name, bound in BOUNDS.items():
+        optional = {need.strip("[]") for need in bound.needs if need.startswith("[")}
+        needed = set(bound.needs) - {f"[{key}]" for key in optional}
+        if not needed <= arguments.keys() or name in _ALIKE:
+            continue
+        # constants of a theorem are applied if all those it takes are there
+        taken = needed | (optional if optional <= arguments.keys() else set())
+        values = {key: arguments[key] for key in taken}
+        upper = bound.function(delta=delta, **values)
+        lower = None if bound.lower is None else bound.lower(delta=delta, **values)
+        rows.append(
+            {
+                "name": name,
+                "upper": upper,
+                "lower": lower,
+                "event": bound.event,
+                "held_out": not {"kl", "log_prior"} & needed,
+            }
+        )
+    return sorted(rows, key=lambda row: (row["held_out"], row["upper"]))
+
+
+def _further(options: list[str]) -> dict[str, float]:
+    further = {}
+    for option in options:
+        key, separator, value = option.partition("=")
+        try:
+            further[key.strip()] = float(value)
+        except ValueError:
+            separator = ""
+        if not separator:
+            raise InputError(f"--set {option}: must be NAME=VALUE with a number, as lam=0.5.")
+    from pacbayes.bounds.registry import BOUNDS
+
+    known = {need.strip("[]") for bound in BOUNDS.values() for need in bound.needs}
+    known -= {"empirical_risk", "kl", "n", "grid", "losses", "predictable"}
+    for key in further:
+        if key not in known:
+            raise InputError(
+                f"--set {key}: no bound takes it. There are: {', '.join(sorted(known))}."
+            )
+    return further
+
+
+def _list(as_json: bool) -> None:
+    from pacbayes.bounds.registry import BOUNDS
+
+    if as_json:
+        facts = ("statement", "assumptions", "losses", "event", "reference", "needs")
+        listed = {
+            name: {fact: getattr(bound, fact) for fact in facts} for name, bound in BOUNDS.items()
+        }
+        typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        return
+    for name, bound in BOUNDS.items():
+        typer.echo(name)
+        typer.echo(f"  {bound.statement}")
+        typer.echo(f"  assumes  {bound.assumptions}")
+        typer.echo(f"  losses   {bound.losses}")
+        typer.echo(f"  event    {bound.event}")
+        typer.echo(f"  source   {bound.reference}")
+
+
+def _show(rows: list[dict[str, Any]], known: int, delta: float) -> None:
+    for held_out, title in ((False, "PAC-Bayes"), (True, "If these n were held out")):
+        part = [row for row in rows if row["held_out"] is held_out]
+        if not part:
+            continue
+        typer.echo(f"{title:26} {'at most':>13} {'at least':>13}  event")
+        for row in part:
+            upper = _nine_decimals(row["upper"], ROUND_CEILING)
+            lower = "" if row["lower"] is None else _nine_decimals(row["lower"], ROUND_FLOOR)
+            typer.echo(f"  {row['name']:24} {upper:>13} {lower:>13}  {row['event']}")
+    events = len({row["event"] for row in rows if not row["held_out"]})
+    typer.echo(
+        f"Each holds with probability 1 - {delta:g} on its own. The least of several on one event "
+        f"is free; to take the least over these {events} events, give each delta/{events}."
+    )
+    typer.echo(f"{len(rows)} of {known} apply; others need more numbers (--set) or the losses.")
+
+
+def _nine_decimals(value: float, rounding: str) -> str:
+    return str(Decimal(value).quantize(Decimal("1e-9"), rounding=rounding))

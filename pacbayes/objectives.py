@@ -1,0 +1,167 @@
+"""Bounds as training objectives: differentiable in the empirical risk and KL, on tensors.
+
+For minimising a bound over a posterior; a certificate is reported from `pacbayes.bounds`. Values
+agree with the functions of the same names there, except that they go on above 1, where a bound
+says nothing but its slope still points the way. An objective that holds for all values of a
+parameter is free to choose it anew at each step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from pacbayes import bounds
+
+_LEAST_RISK = 1e-12
+"""At an empirical risk of 0 the slope of the kl bound in it is infinite: taken here instead."""
+
+
+def binary_kl_inverse_upper(q: Tensor, c: Tensor) -> Tensor:
+    """kl⁺(q, c) with the gradients of the implicit function.
+
+    From kl(q‖p) = c: ∂p/∂c = p (1 − p)/(p − q), ∂p/∂q = ln(p (1 − q)/(q (1 − p))) ∂p/∂c.
+
+    Args:
+        q: Probabilities in [0, 1], any shape, floating point, on any device.
+        c: Nats, at least 0, of a shape that broadcasts.
+
+    Returns:
+        Values in [q, 1], of the type and device of `q`.
+
+    Raises:
+        ValueError: A value outside its domain.
+
+    >>> q, c = torch.tensor(0.1, dtype=torch.float64, requires_grad=True), torch.tensor(0.05)
+    >>> p = binary_kl_inverse_upper(q, c)
+    >>> p.backward()
+    >>> round(float(p.detach()), 6), round(float(q.grad), 6)
+    (0.220079, 1.332252)
+    """
+    q, c = torch.broadcast_tensors(q, c.to(q))
+    return _KlInverse.apply(q, c, bounds.binary_kl_inverse_upper)
+
+
+def binary_kl_inverse_lower(q: Tensor, c: Tensor) -> Tensor:
+    """kl⁻(q, c), the smaller solution; otherwise as `binary_kl_inverse_upper`."""
+    q, c = torch.broadcast_tensors(q, c.to(q))
+    return _KlInverse.apply(q, c, bounds.binary_kl_inverse_lower)
+
+
+class _KlInverse(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, c: Tensor, invert: Callable[..., Any]) -> Tensor:
+        value = invert(q.detach().double().cpu().numpy(), c.detach().double().cpu().numpy())
+        p = torch.as_tensor(value, dtype=torch.float64, device=q.device)
+        ctx.save_for_backward(q.double(), p)
+        return p.to(q.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor, None]:
+        (grad,) = outputs
+        q, p = ctx.saved_tensors
+        by_c = p * (1 - p) / (p - q)
+        inside = q.clamp(_LEAST_RISK, 1 - _LEAST_RISK)
+        end = p.clamp(torch.finfo(p.dtype).tiny, 1 - _LEAST_RISK)
+        by_q = (torch.logit(end) - torch.logit(inside)) * by_c
+        # at c = 0 both are equal, and so is their slope
+        by_q = torch.where(p == q, torch.ones_like(p), by_q)
+        return (grad * by_q).to(grad.dtype), (grad * by_c).to(grad.dtype), None
+
+
+def seeger_maurer(*, empirical_risk: Tensor, kl: Tensor, n: int, delta: float) -> Tensor:
+    """The kl bound, `pacbayes.bounds.seeger_maurer`.
+
+    Args:
+        empirical_risk: r̂, a differentiable surrogate in [0, 1]; any shape, as `kl`.
+        kl: KL(Q‖P) in nats.
+        n: Independent units in the sample.
+        delta: Failure probability in (0, 1).
+    """
+    return binary_kl_inverse_upper(empirical_risk, _nats(kl, n, delta, bounds.log_xi(n)))
+
+
+def time_uniform_kl(*, empirical_risk: Tensor, kl: Tensor, n: int, delta: float) -> Tensor:
+    """`pacbayes.bounds.time_uniform_kl`; arguments as `seeger_maurer`."""
+    constant = bounds.log_kt_constant(n)
+    return binary_kl_inverse_upper(empirical_risk, _nats(kl, n, delta, constant))
+
+
+def pinsker(*, empirical_risk: Tensor, kl: Tensor, n: int, delta: float) -> Tensor:
+    """`pacbayes.bounds.pinsker`; arguments as `seeger_maurer`."""
+    return empirical_risk + (_nats(kl, n, delta, _log_2sqrtn(n)) / 2).sqrt()
+
+
+def thiemann(
+    *, empirical_risk: Tensor, kl: Tensor, n: int, delta: float, lam: float | Tensor | None = None
+) -> Tensor:
+    """`pacbayes.bounds.thiemann`, at its best λ (held fixed in the gradient) if none is given."""
+    cost = _nats(kl, n, delta, _log_2sqrtn(n))
+    if lam is None:
+        with torch.no_grad():
+            lam = 2 / ((2 * empirical_risk / cost + 1).sqrt() + 1)
+    rest = 1 - lam / 2
+    return empirical_risk / rest + cost / (lam * rest)
+
+
+def quadratic(*, empirical_risk: Tensor, kl: Tensor, n: int, delta: float) -> Tensor:
+    """`pacbayes.bounds.quadratic`; arguments as `seeger_maurer`."""
+    half = _nats(kl, n, delta, _log_2sqrtn(n)) / 2
+    return ((empirical_risk + half).sqrt() + half.sqrt()) ** 2
+
+
+def uniform_catoni(
+    *,
+    empirical_risk: Tensor,
+    kl: Tensor,
+    n: int,
+    delta: float,
+    c: float | None = None,
+    gamma: float | None = None,
+) -> Tensor:
+    """`pacbayes.bounds.uniform_catoni`, linear in r̂ and KL at given c and γ.
+
+    If neither is given, the best of both (held fixed in the gradient): the value and gradient of
+    the kl bound. Arguments otherwise as `seeger_maurer`.
+    """
+    if (c is None) != (gamma is None):
+        raise ValueError("`c` and `gamma` must be given together, or neither for the best of both.")
+    if c is None or gamma is None:
+        return seeger_maurer(empirical_risk=empirical_risk, kl=kl, n=n, delta=delta)
+    cost = _nats(kl, n, delta, bounds.log_xi(n))
+    slope = -math.log1p(-1 / gamma)
+    return c * gamma * (slope * empirical_risk + cost) + gamma * (1 - c * (1 - math.log(c)))
+
+
+def catoni(*, empirical_risk: Tensor, kl: Tensor, n: int, delta: float, c: float) -> Tensor:
+    """`pacbayes.bounds.catoni` at a constant fixed before the sample; otherwise as there."""
+    return torch.expm1(-c * empirical_risk - _nats(kl, n, delta, 0.0)) / math.expm1(-c)
+
+
+OBJECTIVES: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
+    {
+        "seeger_maurer": seeger_maurer,
+        "time_uniform_kl": time_uniform_kl,
+        "pinsker": pinsker,
+        "thiemann": thiemann,
+        "quadratic": quadratic,
+        "uniform_catoni": uniform_catoni,
+        "catoni": catoni,
+    }
+)
+"""By the name of the bound whose value they have."""
+
+
+def _nats(kl: Tensor, n: int, delta: float, log_constant: float) -> Tensor:
+    return (kl + (log_constant - math.log(delta))) / n
+
+
+def _log_2sqrtn(n: int) -> float:
+    return math.log(2) + math.log(n) / 2
