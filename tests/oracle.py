@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from fractions import Fraction
 
 from flint import arb, ctx
 
 ctx.prec = 400
+
+
+def precision(bits: int) -> AbstractContextManager[object]:
+    """Computes with so many bits within a `with`."""
+    return ctx.workprec(bits)
 
 
 def ball(x: float | int | Fraction) -> arb:

@@ -15,7 +15,7 @@ CLOSE = 16 * ULP
 (numpy's are good to 4 ulps at worst)."""
 
 
-def up(value: Any, slack: float = CLOSE) -> Array:
+def up(value: Any, slack: Any = CLOSE) -> Array:
     """At least `value` times (1 + slack) for a value that is not negative."""
     return np.asarray(np.nextafter(value * (1 + slack), np.inf))
 

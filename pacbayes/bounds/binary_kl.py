@@ -170,13 +170,16 @@ def _root(a: Array, b: Array, c: Array) -> Array:
     )
     with_log = (c - a * np.log(a)) / b  # as p ≤ 1
     s = np.where(delta < b, np.fmin(-np.log1p(-delta / b), with_log), with_log)
+    moving = np.ones(s.shape, dtype=bool)
     for _ in range(_MOST_STEPS):
         e = np.expm1(-s)
         delta = -b * e
         value = a * _h(delta / a) + b * np.where(s < _SMALL, _h_of_exp(s), s + e)
-        step = (value - c) * (1 + a / delta)
+        # a settled element stays, so that the result does not depend on its neighbours
+        step = np.where(moving, (value - c) * (1 + a / delta), 0.0)
         s = s - step
-        if not (np.abs(step) > _SETTLED * s).any():
+        moving &= np.abs(step) > _SETTLED * s
+        if not moving.any():
             break
     return s
 

@@ -43,7 +43,7 @@ def enclosure(name: str, **arguments: Any) -> Ball:
     """
     bound, side = _registry.lookup_side(name)
     side(**arguments)  # the same checks, with the same messages
-    ball = _at_enough_bits(lambda: _ENCLOSURES[name](**arguments))
+    ball = _at_enough_bits(lambda: ENCLOSURES[name](**arguments))
     if name.endswith("_lower"):
         return ball.max(arb(0))
     return ball.min(arb(1)) if bound.capped else ball
@@ -145,8 +145,7 @@ def _kl(q: Ball, p: Ball) -> Ball:
 
 def _kl_upper(q: Ball, c: Ball) -> Ball:
     """kl⁺, increasing in both arguments: from their ends."""
-    low = _kl_upper_at(q.lower(), c.lower()) if q.lower() > 0 else arb(0)
-    return low.union(_kl_upper_at(q.upper(), c.upper()))
+    return _kl_upper_at(q.lower(), c.lower()).union(_kl_upper_at(q.upper(), c.upper()))
 
 
 def _kl_lower(q: Ball, c: Ball) -> Ball:
@@ -552,7 +551,7 @@ def _least(values: Sequence[Ball]) -> Ball:
     return least
 
 
-_ENCLOSURES: Mapping[str, Callable[..., Ball]] = MappingProxyType(
+ENCLOSURES: Mapping[str, Callable[..., Ball]] = MappingProxyType(
     {
         "seeger_maurer": _with_kl(_log_xi, upper=True),
         "seeger_maurer_lower": _with_kl(_log_xi, upper=False),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -20,9 +22,6 @@ from pacbayes.bounds._rounding import ULP, risk_up
 from pacbayes.bounds.binary_kl import binary_kl_inverse_lower, binary_kl_inverse_upper
 from pacbayes.bounds.xi import log_xi
 from pacbayes.ledger import DeltaLedger
-
-_DIFFERENCE = 8 * ULP
-"""Absolute error of the parts below and above μ, which come from differences of numbers ≤ 1."""
 
 
 def split_kl(
@@ -62,10 +61,10 @@ def split_kl(
     >>> round(split_kl(**at, excess=0.02), 6)  # losses near .2
     0.247681
     """
-    above, below, middle, cost = _parts(empirical_risk, excess, mu, kl, n, delta)
-    rise = (1 - middle) * binary_kl_inverse_upper(np.minimum(above + _DIFFERENCE, 1), cost)
-    fall = middle * binary_kl_inverse_lower(np.maximum(below - _DIFFERENCE, 0), cost)
-    return plain(risk_up(middle + rise - fall + _DIFFERENCE))
+    parts = _Parts.of(empirical_risk, excess, mu, kl, n, delta)
+    rise = (1 - parts.mu) * binary_kl_inverse_upper(parts.most(parts.above), parts.cost)
+    fall = parts.mu * binary_kl_inverse_lower(parts.least(parts.below), parts.cost)
+    return plain(risk_up(parts.mu + rise - fall + 8 * ULP))
 
 
 def split_kl_lower(
@@ -78,35 +77,54 @@ def split_kl_lower(
     delta: ArrayLike,
 ) -> FloatOrArray:
     """Lower bound on R, on the event of `split_kl` and with the same arguments."""
-    above, below, middle, cost = _parts(empirical_risk, excess, mu, kl, n, delta)
-    rise = (1 - middle) * binary_kl_inverse_lower(np.maximum(above - _DIFFERENCE, 0), cost)
-    fall = middle * binary_kl_inverse_upper(np.minimum(below + _DIFFERENCE, 1), cost)
-    return plain(risk_below(middle + rise - fall, 2.0))
+    parts = _Parts.of(empirical_risk, excess, mu, kl, n, delta)
+    rise = (1 - parts.mu) * binary_kl_inverse_lower(parts.least(parts.above), parts.cost)
+    fall = parts.mu * binary_kl_inverse_upper(parts.most(parts.below), parts.cost)
+    return plain(risk_below(parts.mu + rise - fall, 2.0))
 
 
-def _parts(
-    empirical_risk: ArrayLike,
-    excess: ArrayLike,
-    mu: ArrayLike,
-    kl: ArrayLike,
-    n: ArrayLike,
-    delta: ArrayLike,
-) -> tuple[Array, Array, Array, Array]:
-    """r̂⁺/(1 − μ), r̂⁻/μ, μ and the complexity."""
-    risk, plus = require_risk(empirical_risk), require_finite(excess, "excess")
-    middle = require_between(mu, "mu", 0, 1)
-    least, most = np.maximum(risk - middle, 0), (1 - middle) * risk
-    require(
-        (plus >= least * (1 - 1e-9) - 1e-12) & (plus <= most * (1 + 1e-9) + 1e-12),
-        plus,
-        "excess",
-        "lie between max(0, r̂ − μ) and (1 − μ) r̂",
-        "It is the mean of max(0, loss − mu).",
-    )
-    half = DeltaLedger(require_delta(delta)).split(["above mu", "below mu"])[0]
-    above = np.clip(plus / (1 - middle), 0, 1)
-    below = np.clip((middle - risk + plus) / middle, 0, 1)
-    # r̂⁻ is a difference of rounded numbers: its error grows as μ falls
-    slack = _DIFFERENCE / np.minimum(middle, 1 - middle)
-    above, below = np.clip(above + slack, 0, 1), np.clip(below - slack, 0, 1)
-    return above, below, middle, complexity(kl, n, half, log_xi(n))
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    """r̂⁺/(1 − μ) and r̂⁻/μ with the error of both, μ, and the complexity."""
+
+    above: Array
+    below: Array
+    error: Array
+    mu: Array
+    cost: Array
+
+    @classmethod
+    def of(
+        cls,
+        empirical_risk: ArrayLike,
+        excess: ArrayLike,
+        mu: ArrayLike,
+        kl: ArrayLike,
+        n: ArrayLike,
+        delta: ArrayLike,
+    ) -> _Parts:
+        risk, plus = require_risk(empirical_risk), require_finite(excess, "excess")
+        middle = require_between(mu, "mu", 0, 1)
+        least, most = np.maximum(risk - middle, 0), (1 - middle) * risk
+        require(
+            (plus >= least * (1 - 1e-9) - 1e-12) & (plus <= most * (1 + 1e-9) + 1e-12),
+            plus,
+            "excess",
+            "lie between max(0, r̂ − μ) and (1 − μ) r̂",
+            "It is the mean of max(0, loss − mu).",
+        )
+        half = DeltaLedger(require_delta(delta)).split(["above mu", "below mu"])[0]
+        return cls(
+            above=plus / (1 - middle),
+            below=(middle - risk + plus) / middle,
+            # both come from differences of numbers up to 1
+            error=8 * ULP / np.minimum(middle, 1 - middle),
+            mu=middle,
+            cost=complexity(kl, n, half, log_xi(n)),
+        )
+
+    def most(self, part: Array) -> Array:
+        return np.clip(part + self.error, 0, 1)
+
+    def least(self, part: Array) -> Array:
+        return np.clip(part - self.error, 0, 1)

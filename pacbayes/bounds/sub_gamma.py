@@ -9,7 +9,6 @@ from pacbayes.bounds._domain import (
     FloatOrArray,
     plain,
     require,
-    require_between,
     require_finite,
 )
 from pacbayes.bounds._rounding import CLOSE, up, up_signed
@@ -35,7 +34,7 @@ def sub_gamma(
         kl: As `sub_gaussian`.
         n: As `sub_gaussian`.
         delta: As `sub_gaussian`.
-        variance: v > 0, in squared units of the loss: an assumption.
+        variance: v ≥ 0, in squared units of the loss: an assumption.
         scale: b ≥ 0, in units of the loss: an assumption; 0 is `sub_gaussian`.
 
     Reference: Casado et al. (2024), Corollary 11; Boucheron, Lugosi & Massart (2013), section 2.4.
@@ -49,8 +48,10 @@ def sub_gamma(
     2.073307
     """
     risk = require_finite(empirical_risk, "empirical_risk")
-    v, b = require_between(variance, "variance", 0, np.inf), require_finite(scale, "scale")
+    v, b = require_finite(variance, "variance"), require_finite(scale, "scale")
+    require(v >= 0, v, "variance", "be at least 0")
     require(b >= 0, b, "scale", "be at least 0")
     cost = chernoff_complexity(kl, n, delta)
-    gap = up(np.sqrt(2 * v * cost) + b * cost)
+    with np.errstate(invalid="ignore"):
+        gap = np.where(np.isinf(cost), np.inf, up(np.sqrt(2 * v * cost) + b * cost))
     return plain(up_signed(risk + gap, np.abs(risk), CLOSE))

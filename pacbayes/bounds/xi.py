@@ -94,7 +94,8 @@ def _xi_expansion(n: Array) -> Array:
 def _kt_table() -> Array:
     # K(n) = Π_{k≤n} 2k/(2k − 1)
     k = np.arange(1, _TABLE, dtype=np.float64)
-    return up(np.concatenate([[1.0], np.cumprod(2 * k / (2 * k - 1))]), 4 * _TABLE * ULP)
+    products = np.concatenate([[1.0], np.cumprod(2 * k / (2 * k - 1))])
+    return up(products, (2 * np.arange(_TABLE) + 8) * ULP)
 
 
 def _kt_expansion(n: Array) -> Array:
