@@ -103,7 +103,8 @@ def _kl_block(q: Array, p: Array) -> Array:
     right = np.where(q == 1, 1 - p, (1 - q) * _h(-difference / (1 - q), (1 - p) / (1 - q)))
     value = np.nextafter((left + right) * (1 + CLOSE), np.inf)
     # quotients and products of numbers so small have lost digits
-    value = np.where((q < _TINY) | (p < _TINY), value * (1 + 1e-9) + 1e-300, value)
+    tiny = ((q < _TINY) & (q > 0)) | (p < _TINY)
+    value = np.where(tiny, value * (1 + 1e-9) + 1e-300, value)
     value = np.where((p == 0) | (p == 1), np.inf, value)
     return np.where(q == p, 0.0, value)
 

@@ -57,7 +57,7 @@ def simultaneous_kl(
     ... ).round(4).tolist()
     [0.4723, 0.1635]
     """
-    share = _shares(delta, np.size(empirical_risk), weights)
+    share = _shares(delta, empirical_risk, n, weights)
     return seeger_maurer(empirical_risk=empirical_risk, kl=kl, n=n, delta=share)
 
 
@@ -70,7 +70,7 @@ def simultaneous_kl_lower(
     weights: ArrayLike | None = None,
 ) -> FloatOrArray:
     """Lower bounds on the strata's risks, on the event of `simultaneous_kl`."""
-    share = _shares(delta, np.size(empirical_risk), weights)
+    share = _shares(delta, empirical_risk, n, weights)
     return seeger_maurer_lower(empirical_risk=empirical_risk, kl=kl, n=n, delta=share)
 
 
@@ -246,8 +246,15 @@ def _joint_arguments(
     return a, q, m, float(up(total, CLOSE * (1 + np.log2(len(m)))))
 
 
-def _shares(delta: float, strata: int, weights: ArrayLike | None) -> Array:
+def _shares(
+    delta: float, empirical_risk: ArrayLike, n: ArrayLike, weights: ArrayLike | None
+) -> Array:
+    if np.ndim(n) != 1 or np.shape(empirical_risk) != np.shape(n):
+        raise ValueError(
+            "`empirical_risk` and `n` must have one shape (strata,), got "
+            f"{np.shape(empirical_risk)} and {np.shape(n)}."
+        )
     ledger = DeltaLedger(delta)
-    names = [f"stratum {d}" for d in range(strata)]
+    names = [f"stratum {d}" for d in range(np.size(n))]
     shares = None if weights is None else np.asarray(weights, dtype=np.float64).tolist()
     return np.array(ledger.split(names, shares))

@@ -76,19 +76,20 @@ def tolstikhin_seldin(
     divergence, size = require_complexity(kl), require_n(n, least=2)
     of_risk, of_variance = DeltaLedger(require_delta(delta)).split(["risk", "variance"])
 
-    log = -np.log(of_variance)
-    nu = _grid_size(np.log(0.5 * np.sqrt((size - 1) / log + 1) + 0.5))
-    cost = up((divergence + up(np.log(nu) + log)) / (size - 1))
-    bound = up(spread + (1 + GRID_RATIO) * np.sqrt(spread * cost / 2) + 2 * GRID_RATIO * cost)
-    bound = np.minimum(bound, 0.25)
+    with np.errstate(invalid="ignore"):  # 0 times an infinite KL, which is vacuous below
+        log = -np.log(of_variance)
+        nu = _grid_size(np.log(0.5 * np.sqrt((size - 1) / log + 1) + 0.5))
+        cost = up((divergence + up(np.log(nu) + log)) / (size - 1))
+        bound = up(spread + (1 + GRID_RATIO) * np.sqrt(spread * cost / 2) + 2 * GRID_RATIO * cost)
+        bound = np.fmin(bound, 0.25)
 
-    log = -np.log(of_risk)
-    nu = _grid_size(np.log(np.sqrt((math.e - 2) * size / (4 * log)))) + 1
-    cost = up((divergence + up(np.log(nu) + log)) / size)
-    scaled = (math.e - 2) * bound
-    # where the best λ is above 1, λ = 1: (e − 2) V̄ ≤ cost
-    gap = np.where(cost <= scaled, (1 + GRID_RATIO) * np.sqrt(scaled * cost), 2 * cost)
-    return plain(risk_up(risk + up(gap)))
+        log = -np.log(of_risk)
+        nu = _grid_size(np.log(np.sqrt((math.e - 2) * size / (4 * log)))) + 1
+        cost = up((divergence + up(np.log(nu) + log)) / size)
+        scaled = (math.e - 2) * bound
+        # where the best λ is above 1, λ = 1: (e − 2) V̄ ≤ cost
+        gap = np.where(cost <= scaled, (1 + GRID_RATIO) * np.sqrt(scaled * cost), 2 * cost)
+        return plain(risk_up(risk + up(gap)))
 
 
 def _grid_size(log_of_range: Array) -> Array:

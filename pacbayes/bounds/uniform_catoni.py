@@ -62,4 +62,4 @@ def uniform_catoni(
     # 1 − c (1 − ln c) is at least 0, and small for c near 1: its error is that of its parts
     offset = 1 - at + at * np.log(at)
     offset = np.maximum(offset, 0) + 2.0**-50 * (1 - at)
-    return plain(risk_up(at * g * (-np.log1p(-1 / g) * risk + cost) + g * offset))
+    return plain(risk_up(at * g * (np.log1p(1 / (g - 1)) * risk + cost) + g * offset))

@@ -324,7 +324,9 @@ def test_registry_names_its_functions_and_their_arguments():
         if bound.lower is not None:
             assert getattr(bounds, f"{name}_lower") is bound.lower
             assert set(inspect.signature(bound.lower).parameters) == set(taken)
-    with pytest.raises(ValueError, match="There is no bound named `seeger_maur`. Did you mean see"):
+    with pytest.raises(
+        ValueError, match=r"There is no bound named `seeger_maur`\. Did you mean see"
+    ):
         lookup("seeger_maur")
     with pytest.raises(ValueError, match="`catoni` has no lower twin"):
         lookup_side("catoni_lower")
