@@ -17,13 +17,17 @@ from pacbayes.bounds._rounding import CLOSE, ULP
 _BLOCK = 4096
 """Elements worked on at a time: they and their temporaries stay in the cache."""
 
-_SETTLED = 4 * ULP
+_SETTLED = 2.0**-30
+_HALLEY_STEPS = 3
 _MOST_STEPS = 100
+_FLAT = 1e-5
 _SMALL = 0.25
 """|x| up to which h(x) = x − ln(1 + x) is summed as a series."""
 
 _TINY = 1e-300
 """Smaller arguments are moved outward to this, as products of theirs would underflow."""
+
+_LEAST = 5e-324
 
 
 def binary_kl(q: ArrayLike, p: ArrayLike) -> FloatOrArray:
@@ -113,10 +117,9 @@ def _upper_block(q: Array, c: Array) -> Array:
     # increasing in q and c
     a, nats = np.maximum(q, _TINY), np.maximum(c, _TINY)
     b = 1 - a
-    s = _root(a, b, nats)
-    p = a - b * np.expm1(-(s * (1 + CLOSE)))
-    p = np.nextafter(p * (1 + 6 * ULP), np.inf)
-    p = np.where(q == 0, np.nextafter(-np.expm1(-c) * (1 + CLOSE), np.inf), p)
+    p = a - b * np.expm1(-(_root(a, b, nats) * (1 + CLOSE)))
+    p *= 1 + 8 * ULP
+    p = np.where(q == 0, -np.expm1(-c) * (1 + CLOSE) + _LEAST, p)
     p = np.where(c == 0, q, p)
     return np.where((q == 1) | (c == np.inf), 1.0, np.fmin(p, 1.0))
 
@@ -125,12 +128,12 @@ def _lower_block(q: Array, c: Array) -> Array:
     # kl(q‖p) = kl(1 − q‖1 − p): p = q exp(−s) with s the root for 1 − q; decreasing in c
     nats = np.maximum(c, _TINY)
     s = _root(1 - q, q, nats)
-    p = q * np.exp(-(s * (1 + CLOSE))) * (1 - 6 * ULP)
-    far = s > 2
-    if far.any():
+    p = q * np.exp(-(s * (1 + CLOSE)))
+    far = np.flatnonzero(s > 2)
+    if far.size:
         p[far] = _lower_tail(q[far], nats[far], p[far])
     p = np.where(q == 1, np.exp(-c) * (1 - CLOSE), p)
-    p = np.nextafter(p, 0.0) - 2e-323  # a few spacings of the smallest numbers
+    p = p * (1 - 8 * ULP) - 4 * _LEAST
     p = np.where((q < _TINY) | (c == np.inf), 0.0, np.fmax(p, 0.0))
     return np.where(c == 0, q, p)
 
@@ -161,28 +164,40 @@ def _two_product(a: Array, b: Array) -> tuple[Array, Array]:
 
 
 def _root(a: Array, b: Array, c: Array) -> Array:
-    """The s ≥ 0 with b s − a ln(p/a) = c, p = a + b (1 − e^{−s}), where 0 < a, b and c.
+    """The s ≥ 0 with f(s) = b s − a ln(p/a) = c, p = a + b (1 − e^{−s}), where 0 < a, b and c.
 
-    Both a = q and b = 1 − q are given, so that neither is lost where the other is near 1.
+    Both a = q and b = 1 − q are given, so that neither is lost where the other is near 1. Halley's
+    method on a quick form of f, from the first two terms of the expansion of s in √c; then
+    Newton's on the careful form. As s f″/f′ ≤ 1, a step of Newton's by a share t of s leaves an
+    error of at most t²/2.
     """
-    # kl(q‖q + Δ) ≥ Δ²/2 over the largest x (1 − x) between: at most q + Δ, 1 − q and 1/4
-    delta = np.minimum(
-        c + np.sqrt(c) * np.sqrt(c + 2 * a), np.sqrt(c) * np.sqrt(np.minimum(2 * b, 0.5))
-    )
-    with_log = (c - a * np.log(a)) / b  # as p ≤ 1
-    s = np.where(delta < b, np.fmin(-np.log1p(-delta / b), with_log), with_log)
-    moving = np.ones(s.shape, dtype=bool)
-    for _ in range(_MOST_STEPS):
+    s = np.sqrt(2 * c / b) * np.sqrt(a) + c / b * (2 - a) / 3
+    for _ in range(_HALLEY_STEPS):
         e = np.expm1(-s)
         delta = -b * e
-        value = a * _h(delta / a) + b * np.where(s < _SMALL, _h_of_exp(s), s + e)
-        # a settled element stays, so that the result does not depend on its neighbours
-        step = np.where(moving, (value - c) * (1 + a / delta), 0.0)
-        s = s - step
-        moving &= np.abs(step) > _SETTLED * s
-        if not moving.any():
+        ratio = a / delta
+        newton = (b * s - a * np.log1p(delta / a) - c) * (1 + ratio)
+        halley = newton / (1 - newton * (0.5 * b) * ratio * (1 + e) / (a + delta))
+        # for small s/a the quick form has no digits left, and the expansion is good to (s/a)²
+        s = np.where(s < _FLAT * a, s, np.maximum(s - halley, 0.125 * s))
+    step = _newton_step(a, b, c, s)
+    s -= step
+    # the few that are not there yet go on alone: no result depends on its neighbours
+    left = np.flatnonzero(np.abs(step) > _SETTLED * s)
+    for _ in range(_MOST_STEPS):
+        if not left.size:
             break
+        step = _newton_step(a[left], b[left], c[left], s[left])
+        s[left] -= step
+        left = left[np.abs(step) > _SETTLED * s[left]]
     return s
+
+
+def _newton_step(a: Array, b: Array, c: Array, s: Array) -> Array:
+    e = np.expm1(-s)
+    delta = -b * e
+    value = a * _h(delta / a) + b * np.where(s < _SMALL, _h_of_exp(s), s + e)
+    return (value - c) * (1 + a / delta)
 
 
 def _h(x: Array, one_plus_x: Array | None = None) -> Array:
