@@ -13,6 +13,7 @@ from pacbayes.bounds.binary_kl import (
 from pacbayes.bounds.catoni import catoni
 from pacbayes.bounds.catoni_grid import catoni_grid
 from pacbayes.bounds.disintegrated_kl import disintegrated_kl, disintegrated_kl_lower
+from pacbayes.bounds.enclosures import certified, enclosure
 from pacbayes.bounds.held_out import (
     test_set_betting,
     test_set_betting_lower,
@@ -28,6 +29,7 @@ from pacbayes.bounds.occam_binomial import occam_binomial
 from pacbayes.bounds.occam_kl import occam_kl
 from pacbayes.bounds.pinsker import pinsker, pinsker_lower
 from pacbayes.bounds.quadratic import quadratic, quadratic_lower
+from pacbayes.bounds.registry import BOUNDS, Bound, lookup
 from pacbayes.bounds.seeger_maurer import seeger_maurer, seeger_maurer_lower
 from pacbayes.bounds.seeger_maurer_2sqrtn import (
     seeger_maurer_2sqrtn,
@@ -52,13 +54,17 @@ from pacbayes.bounds.uniform_catoni import uniform_catoni
 from pacbayes.bounds.xi import kt_constant, log_kt_constant, log_xi, xi
 
 __all__ = [
+    "BOUNDS",
+    "Bound",
     "binary_kl",
     "binary_kl_inverse_lower",
     "binary_kl_inverse_upper",
     "catoni",
     "catoni_grid",
+    "certified",
     "disintegrated_kl",
     "disintegrated_kl_lower",
+    "enclosure",
     "joint_kl",
     "joint_kl_lower",
     "kt_constant",
@@ -66,6 +72,7 @@ __all__ = [
     "log_wealth",
     "log_wealth_lower",
     "log_xi",
+    "lookup",
     "mcallester_1999",
     "mcallester_1999_lower",
     "mixture_hoeffding",

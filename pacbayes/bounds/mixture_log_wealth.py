@@ -66,14 +66,28 @@ def mixture_log_wealth(
     0.2246
     """
     strata = Strata.of(weights, losses)
-    parameters = require_between(np.atleast_1d(grid), "grid", 0, 1)
     nats = float(require_complexity(kl))
-    share = DeltaLedger(float(require_delta(delta))).split([f"λ = {x:g}" for x in parameters])[0]
     trivial = float(up(strata.weights.sum(), CLOSE * len(strata.n)))
     if math.isinf(nats):
         return trivial
-    values = [_bound(strata, float(lam), nats - math.log(share)) for lam in parameters]
-    return min(trivial, *values)
+    return min(trivial, best_bet(strata, nats, delta, grid).bound)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bet:
+    """The bound at one λ of the grid, and the multiplier μ of the dual that gave it."""
+
+    bound: float
+    lam: float
+    mu: float
+
+
+def best_bet(strata: Strata, nats: float, delta: float, grid: ArrayLike) -> Bet:
+    """The λ of the grid that gives the least bound, each at its share of δ."""
+    parameters = require_between(np.atleast_1d(grid), "grid", 0, 1)
+    share = DeltaLedger(float(require_delta(delta))).split([f"λ = {x:g}" for x in parameters])[0]
+    tried = (_bet(strata, float(lam), nats - math.log(share)) for lam in parameters)
+    return min(tried, key=lambda bet: bet.bound)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +128,7 @@ class Strata:
         return np.asarray(lam * (ratio / ratio.max()))
 
 
-def _bound(strata: Strata, lam: float, cost: float) -> float:
+def _bet(strata: Strata, lam: float, cost: float) -> Bet:
     t, n, bets = strata.weights, strata.n, strata.bets(lam)
     spent = [
         -math.fsum(np.log1p(-bet * values) * counts)
@@ -133,9 +147,8 @@ def _bound(strata: Strata, lam: float, cost: float) -> float:
     risks = _best_risks(mu, t, n, bets)
     gain, price = t * risks, -mu * n * np.log1p(-bets * risks)
     size = float(gain.sum() + price.sum()) + mu * total
-    return math.nextafter(
-        mu * total + float(gain.sum() - price.sum()) + 8 * CLOSE * len(n) * size, math.inf
-    )
+    value = mu * total + float(gain.sum() - price.sum()) + 8 * CLOSE * len(n) * size
+    return Bet(bound=math.nextafter(value, math.inf), lam=lam, mu=mu)
 
 
 def _best_risks(mu: float, t: Array, n: Array, bets: Array) -> Array:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pacbayes import bounds
-from pacbayes.bounds.enclosures import certified, enclosure
+from pacbayes.bounds import certified, enclosure
 from tests import oracle
 
 

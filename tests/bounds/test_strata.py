@@ -98,6 +98,43 @@ def test_joint_bound_is_attained():
         assert float(a @ risks) == pytest.approx(bounds.joint_kl(**world), abs=1e-6)
 
 
+def test_composites_are_outside_their_enclosures_and_close():
+    for world in worlds(60):
+        joint = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in world.items()}
+        size = float(np.abs(world["coefficients"]).sum())
+        for name in ("joint_kl", "joint_kl_lower"):
+            sign = -1 if name.endswith("lower") else 1
+            value = getattr(bounds, name)(**joint)
+            rigorous = bounds.certified(name, **joint)
+            assert sign * (value - rigorous) >= 0, joint
+            # the slack is 1e-13 of the parts, which are as large as the coefficients together
+            assert value == pytest.approx(rigorous, abs=1e-11 * size), joint
+
+
+def test_enclosure_of_a_mixture_is_its_float_value():
+    rng = np.random.default_rng(8)
+    for _ in range(5):
+        losses = [rng.choice([0.0, 0.25, 1.0], size=k).tolist() for k in (50, 900, 3)]
+        arguments = {
+            "weights": rng.dirichlet(np.ones(3)).tolist(),
+            "losses": losses,
+            "kl": float(10 ** rng.uniform(-2, 2)),
+            "delta": 0.05,
+        }
+        value, rigorous = (
+            bounds.mixture_log_wealth(**arguments),
+            bounds.certified("mixture_log_wealth", **arguments),
+        )
+        assert rigorous <= value <= rigorous + 1e-11
+    assert bounds.certified("mixture_log_wealth", **arguments | {"kl": math.inf}) >= 1 - 1e-15
+    hoeffding = {"weights": [0.5, 0.5], "lam": 5e3, **GAP}
+    value, rigorous = (
+        bounds.mixture_hoeffding(**hoeffding),
+        bounds.certified("mixture_hoeffding", **hoeffding),
+    )
+    assert rigorous <= value <= rigorous + 1e-13
+
+
 def test_one_stratum_is_the_kl_bound():
     for risk, kl, n, delta in itertools.product(
         (0.0, 0.2, 1.0), (0.1, 50.0), (10, 4000), (1e-6, 0.1)
