@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pacbayes import __version__
-from pacbayes.bounds import log_xi, seeger_maurer, seeger_maurer_lower
+from pacbayes.bounds import certified, log_xi
 from pacbayes.certificate import (
     Centre,
     Certificate,
@@ -34,15 +33,10 @@ from pacbayes.certificate import (
     parts_of,
 )
 from pacbayes.certificate import Loss as LossNote
-from pacbayes.confidence import (
-    clopper_pearson_lower,
-    clopper_pearson_upper,
-    kl_lower,
-    kl_upper,
-)
 from pacbayes.data.records import sha256_of
 from pacbayes.data.sample import Part, Sample, Unit
 from pacbayes.draws import Draws, DrawStore
+from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES, SMOOTHING, Loss
 from pacbayes.models.fine_tuned import FineTuned, Source
 from pacbayes.posteriors import prior_scale
@@ -51,7 +45,7 @@ from pacbayes.posteriors.noise import Stream
 from pacbayes.risk import FloatArray, NoiseKey, Scorer
 from pacbayes.weight_perturbation import Pilot, Scales, choose_scales, with_best_prior
 
-MONTE_CARLO_SHARE = Fraction(1, 5)
+MONTE_CARLO_SHARE = 0.2
 """Share of δ that pays for estimating the posterior's empirical risk by sampling."""
 
 _SEED_FIXED = (
@@ -104,24 +98,24 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Shares:
-    """How δ is shared: equally over strata, and in each over two events, rounded down."""
+    """What one stratum may spend of δ on its two events."""
 
     kl_bound: float
     monte_carlo: float
 
     @classmethod
-    def of(cls, delta: float, n_strata: int) -> Shares:
-        """The shares of one stratum out of `n_strata`."""
-        exact = Fraction(delta) / n_strata
-        return cls(
-            kl_bound=_rounded_down(exact * (1 - MONTE_CARLO_SHARE)),
-            monte_carlo=_rounded_down(exact * MONTE_CARLO_SHARE),
-        )
-
-
-def _rounded_down(exact: Fraction) -> float:
-    nearest = float(exact)
-    return nearest if Fraction(nearest) <= exact else float(np.nextafter(nearest, 0.0))
+    def spent(cls, ledger: DeltaLedger, strata: Sequence[str]) -> list[Shares]:
+        """Equal parts of the ledger's total for all strata, entered in it."""
+        shares = []
+        for name in strata:
+            events = (
+                f"kl bound of stratum {name}, both sides, all prior scales",
+                f"Monte-Carlo interval of stratum {name}, both sides",
+            )
+            weights = ((1 - MONTE_CARLO_SHARE) / len(strata), MONTE_CARLO_SHARE / len(strata))
+            kl_bound, monte_carlo = ledger.split(events, weights)
+            shares.append(cls(kl_bound=kl_bound, monte_carlo=monte_carlo))
+        return shares
 
 
 def _ceil_div(a: int, b: int) -> int:
@@ -153,12 +147,13 @@ def certify(
     """
     strata = [_Stratum.encode(part, model) for part in sample.strata]
     scorer = settings.scorer(model)
-    shares = Shares.of(settings.delta, len(strata))
+    ledger = DeltaLedger(settings.delta)
+    shares = Shares.spent(ledger, [stratum.part.name for stratum in strata])
     pilots = [
         Pilot(
             units=stratum.units[: settings.pilot],
             n=stratum.part.n,
-            delta=shares.kl_bound,
+            delta=shares[index].kl_bound,
             stratum=index,
         )
         for index, stratum in enumerate(strata)
@@ -185,12 +180,12 @@ def certify(
                     Draws(losses=draws[:, place], block=scorer.units_per_draw),
                     centre[place],
                     scales,
-                    shares,
+                    shares[index],
                     held_out[place],
                 )
             )
     return tuple(
-        _assemble(model, sample, settings, LOSSES[name], scales, shares, tuple(found))
+        _assemble(model, sample, settings, LOSSES[name], scales, ledger, tuple(found))
         for name, found in zip(settings.losses, certified, strict=True)
     )
 
@@ -242,10 +237,11 @@ def _certify_stratum(
     held_out: HeldOut | None,
 ) -> StratumCertificate:
     n = stratum.part.n
-    terms: Any = {"kl": scales.kl + prior_scale.LOG_COST, "n": n, "delta": shares.kl_bound}
+    kl = math.nextafter(scales.kl + prior_scale.LOG_COST, math.inf)
+    terms: Any = {"kl": kl, "n": n, "delta": shares.kl_bound}
     low, high = draws.interval(shares.monte_carlo)
-    upper = float(seeger_maurer(empirical_risk=high, **terms))
-    lower = float(seeger_maurer_lower(empirical_risk=low, **terms))
+    upper = certified("seeger_maurer", empirical_risk=high, **terms)
+    lower = certified("seeger_maurer_lower", empirical_risk=low, **terms)
     complexity = Complexity(
         kl=scales.kl / n,
         log_term=(prior_scale.LOG_COST + log_xi(n) - math.log(shares.kl_bound)) / n,
@@ -268,19 +264,13 @@ def _certify_stratum(
         risk_bound=(lower, upper),
         bounds={
             "seeger_maurer": upper,
-            "pinsker": _pinsker(high, complexity),
+            "pinsker": certified("pinsker", empirical_risk=high, **terms),
         },
         complexity=complexity,
         dominated_by=max(parts, key=lambda part: parts[part]),
         held_out=held_out,
         vacuous=upper == 1.0,
     )
-
-
-def _pinsker(empirical_risk: float, complexity: Complexity) -> float:
-    """Upper bound r̂ + √(c/2), for comparison: a consequence of the kl bound."""
-    total = (complexity.kl + complexity.log_term) * (1 + 1e-12)
-    return min(1.0, (empirical_risk + math.sqrt(total / 2)) * (1 + 1e-15))
 
 
 def _held_out(
@@ -311,13 +301,14 @@ def _test_set(losses: FloatArray, delta: float) -> HeldOutRisk:
     half = delta / 2
     if bool(np.isin(losses, (0.0, 1.0)).all()):
         errors = int(losses.sum())
-        low = clopper_pearson_lower(n_errors=errors, n=n, delta=half)
-        high = clopper_pearson_upper(n_errors=errors, n=n, delta=half)
-        interval = (float(low), float(high))
+        interval = _both_sides("test_set_binomial", n_errors=errors, n=n, delta=half)
         return HeldOutRisk(n_errors=errors, mean=errors / n, interval=interval, delta=delta)
-    low = kl_lower(mean=mean, n_draws=n, delta=half)
-    high = kl_upper(mean=mean, n_draws=n, delta=half)
-    return HeldOutRisk(n_errors=None, mean=mean, interval=(float(low), float(high)), delta=delta)
+    interval = _both_sides("test_set_kl", empirical_risk=mean, n=n, delta=half)
+    return HeldOutRisk(n_errors=None, mean=mean, interval=interval, delta=delta)
+
+
+def _both_sides(name: str, **arguments: float) -> tuple[float, float]:
+    return certified(f"{name}_lower", **arguments), certified(name, **arguments)
 
 
 def _assemble(
@@ -326,28 +317,17 @@ def _assemble(
     settings: Settings,
     loss: Loss,
     scales: Scales,
-    shares: Shares,
+    ledger: DeltaLedger,
     strata: tuple[StratumCertificate, ...],
 ) -> Certificate:
-    ledger = tuple(
-        entry
-        for stratum in strata
-        for entry in (
-            LedgerEntry(
-                event=f"kl bound of stratum {stratum.name}, both sides, all prior scales",
-                delta=shares.kl_bound,
-            ),
-            LedgerEntry(
-                event=f"Monte-Carlo interval of stratum {stratum.name}, both sides",
-                delta=shares.monte_carlo,
-            ),
-        )
-    )
     return Certificate(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
         seed=settings.seed,
-        delta=Delta(total=settings.delta, ledger=ledger),
+        delta=Delta(
+            total=settings.delta,
+            ledger=tuple(LedgerEntry(event=event, delta=share) for event, share in ledger.entries),
+        ),
         loss=_describe_loss(loss, len(model.tokenizer)),
         prior=Prior(
             centre=_centre(model.prior),

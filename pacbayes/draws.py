@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pacbayes.confidence import kl_lower, kl_upper
+from pacbayes.bounds import certified
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -58,10 +58,9 @@ class Draws:
         factor 1 ± 1e-12 covers the float64 rounding of the mean and of the stretch.
         """
         mean, slack = self.mean / self.stretch, 1e-12
-        high = float(
-            kl_upper(mean=min(1.0, mean * (1 + slack)), n_draws=self.n_draws, delta=delta / 2)
-        )
-        low = float(kl_lower(mean=mean * (1 - slack), n_draws=self.n_draws, delta=delta / 2))
+        terms = {"n": self.n_draws, "delta": delta / 2}
+        high = certified("test_set_kl", empirical_risk=min(1.0, mean * (1 + slack)), **terms)
+        low = certified("test_set_kl_lower", empirical_risk=mean * (1 - slack), **terms)
         return low * self.stretch * (1 - slack), min(1.0, high * self.stretch * (1 + slack))
 
 

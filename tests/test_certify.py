@@ -7,6 +7,7 @@ from safetensors.numpy import load_file
 
 from pacbayes.certify import Settings, Shares, certify
 from pacbayes.data.sample import read_sample
+from pacbayes.ledger import DeltaLedger
 from pacbayes.models.fine_tuned import OpenOptions, open_fine_tuned
 from pacbayes.posteriors.noise import Stream
 from pacbayes.risk import Scorer
@@ -72,9 +73,11 @@ def test_the_ledger_never_exceeds_delta(certificate):
     assert Fraction(0.05) * Fraction(999, 1000) < spent <= Fraction(0.05)
     for n_strata in range(1, 40):
         for delta in (0.05, 0.1, 1e-9, 0.999):
-            shares = Shares.of(delta, n_strata)
-            both = Fraction(shares.kl_bound) + Fraction(shares.monte_carlo)
-            assert n_strata * both <= Fraction(delta)
+            ledger = DeltaLedger(delta)
+            shares = Shares.spent(ledger, [f"{k}" for k in range(n_strata)])
+            spent = sum(Fraction(s.kl_bound) + Fraction(s.monte_carlo) for s in shares)
+            assert Fraction(delta) * Fraction(999, 1000) < spent <= Fraction(delta)
+            assert spent == sum(Fraction(entry) for _, entry in ledger.entries)
 
 
 def test_same_seed_same_certificate_other_seed_other_draws(certificate, adapter, sample):

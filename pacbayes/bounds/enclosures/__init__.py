@@ -58,6 +58,10 @@ def certified(name: str, **arguments: Any) -> float:
     0.04698124158260537
     """
     ball = enclosure(name, **arguments)
+    capped = lookup_side(name)[0].capped
+    # a ball that reaches an end of [0, 1] may stick out of it by its radius
     if name.endswith("_lower"):
-        return -float_above(-ball)
-    return float_above(ball)
+        value = -float_above(-ball)
+        return max(0.0, value) if capped else value
+    value = float_above(ball)
+    return min(1.0, value) if capped else value
