@@ -29,6 +29,7 @@ from pacbayes.bounds.occam_binomial import occam_binomial
 from pacbayes.bounds.occam_kl import occam_kl
 from pacbayes.bounds.pinsker import pinsker, pinsker_lower
 from pacbayes.bounds.quadratic import quadratic, quadratic_lower
+from pacbayes.bounds.ranking import Ranked, rank, zero_one
 from pacbayes.bounds.registry import BOUNDS, Bound, lookup
 from pacbayes.bounds.seeger_maurer import seeger_maurer, seeger_maurer_lower
 from pacbayes.bounds.seeger_maurer_2sqrtn import (
@@ -56,6 +57,7 @@ from pacbayes.bounds.xi import kt_constant, log_kt_constant, log_xi, xi
 __all__ = [
     "BOUNDS",
     "Bound",
+    "Ranked",
     "binary_kl",
     "binary_kl_inverse_lower",
     "binary_kl_inverse_upper",
@@ -83,6 +85,7 @@ __all__ = [
     "pinsker_lower",
     "quadratic",
     "quadratic_lower",
+    "rank",
     "seeger_maurer",
     "seeger_maurer_2sqrtn",
     "seeger_maurer_2sqrtn_lower",
@@ -108,4 +111,5 @@ __all__ = [
     "unexpected_bernstein",
     "uniform_catoni",
     "xi",
+    "zero_one",
 ]

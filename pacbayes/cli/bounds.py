@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import asdict
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pacbayes.errors import InputError
+
+if TYPE_CHECKING:
+    from pacbayes.bounds import Ranked
 
 
 def bounds(
@@ -27,6 +31,13 @@ def bounds(
         int | None, typer.Option("--n", help="Independent units.", show_default=False)
     ] = None,
     delta: Annotated[float, typer.Option("--delta", help="Failure probability.")] = 0.05,
+    graded: Annotated[
+        bool,
+        typer.Option(
+            "--graded",
+            help="The losses are not only 0 or 1: only bounds that need no more than their mean.",
+        ),
+    ] = False,
     option: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,52 +65,33 @@ def bounds(
         return
     if risk is None or kl is None or n is None:
         raise InputError("--risk, --kl and --n must be given together.")
-    arguments = {"empirical_risk": risk, "kl": kl, "n": n} | _further(option or [])
+    from pacbayes.bounds import rank, zero_one
+
+    errors = risk * n
+    whole = not graded and n >= 1 and 0 <= risk <= 1 and abs(errors - round(errors)) < 1e-6
+    arguments: dict[str, Any] = {"empirical_risk": risk, "n": n}
+    if whole:
+        arguments = zero_one(n_errors=round(errors), n=n)
+    arguments |= {"kl": kl} | _further(option or [])
     try:
         rows = rank(delta=delta, **arguments)
     except ValueError as error:
         raise InputError(str(error)) from None
     if as_json:
-        typer.echo(json.dumps({"delta": delta, "arguments": arguments, "bounds": rows}, indent=2))
+        listed = [asdict(row) for row in rows]
+        typer.echo(json.dumps({"delta": delta, "arguments": arguments, "bounds": listed}, indent=2))
         return
+    if whole:
+        typer.echo(
+            f"Taken as {round(errors)} errors among {n} losses of 0 or 1; --graded if they are not."
+        )
     _show(rows, len(BOUNDS), delta)
 
 
-_ALIKE = frozenset({"disintegrated_kl"})
-"""Bounds that take a number of another meaning for `kl`: shown only by their own name."""
-
-
-def rank(*, delta: float, **arguments: float) -> list[dict[str, Any]]:
-    """Every bound for which the arguments suffice, the least first.
-
-    A count of errors is filled in where the empirical risk is a whole number of n-ths.
-    """
-    from pacbayes.bounds.registry import BOUNDS
-
-    errors = arguments["empirical_risk"] * arguments["n"]
-    if abs(errors - round(errors)) < 1e-6:
-        arguments = {"n_errors": round(errors), **arguments}
-    rows = []
-    for name, bound in BOUNDS.items():
-        optional = {need.strip("[]") for need in bound.needs if need.startswith("[")}
-        needed = set(bound.needs) - {f"[{key}]" for key in optional}
-        if not needed <= arguments.keys() or name in _ALIKE:
-            continue
-        # constants of a theorem are applied if all those it takes are there
-        taken = needed | (optional if optional <= arguments.keys() else set())
-        values = {key: arguments[key] for key in taken}
-        upper = bound.function(delta=delta, **values)
-        lower = None if bound.lower is None else bound.lower(delta=delta, **values)
-        rows.append(
-            {
-                "name": name,
-                "upper": upper,
-                "lower": lower,
-                "event": bound.event,
-                "held_out": not {"kl", "log_prior"} & needed,
-            }
-        )
-    return sorted(rows, key=lambda row: (row["held_out"], row["upper"]))
+_NOT_SET = {
+    *("empirical_risk", "kl", "n"),
+    *("coefficients", "grid", "losses", "predictable", "weights"),  # more than one number
+}
 
 
 def _further(options: list[str]) -> dict[str, float]:
@@ -114,8 +106,7 @@ def _further(options: list[str]) -> dict[str, float]:
             raise InputError(f"--set {option}: must be NAME=VALUE with a number, as lam=0.5.")
     from pacbayes.bounds.registry import BOUNDS
 
-    known = {need.strip("[]") for bound in BOUNDS.values() for need in bound.needs}
-    known -= {"empirical_risk", "kl", "n", "grid", "losses", "predictable"}
+    known = {need.strip("[]") for bound in BOUNDS.values() for need in bound.needs} - _NOT_SET
     for key in further:
         if key not in known:
             raise InputError(
@@ -143,23 +134,24 @@ def _list(as_json: bool) -> None:
         typer.echo(f"  source   {bound.reference}")
 
 
-def _show(rows: list[dict[str, Any]], known: int, delta: float) -> None:
+def _show(rows: list[Ranked], known: int, delta: float) -> None:
     for held_out, title in ((False, "PAC-Bayes"), (True, "If these n were held out")):
-        part = [row for row in rows if row["held_out"] is held_out]
+        part = [row for row in rows if row.held_out is held_out]
         if not part:
             continue
         typer.echo(f"{title:26} {'at most':>13} {'at least':>13}  event")
         for row in part:
-            upper = _nine_decimals(row["upper"], ROUND_CEILING)
-            lower = "" if row["lower"] is None else _nine_decimals(row["lower"], ROUND_FLOOR)
-            typer.echo(f"  {row['name']:24} {upper:>13} {lower:>13}  {row['event']}")
-    events = len({row["event"] for row in rows if not row["held_out"]})
+            upper = _nine_decimals(row.upper, ROUND_CEILING)
+            lower = "" if row.lower is None else _nine_decimals(row.lower, ROUND_FLOOR)
+            typer.echo(f"  {row.name:24} {upper:>13} {lower:>13}  {row.event}")
+    events = len({row.event for row in rows if not row.held_out})
     typer.echo(
-        f"Each holds with probability 1 - {delta:g} on its own. The least of several on one event "
-        f"is free; to take the least over these {events} events, give each delta/{events}."
+        f"Each holds with probability 1 - {delta:g} on its own, PAC-Bayes bounds with both sides, "
+        "test-set bounds with one.\nThe least of several on one event is free; to take the least "
+        f"over these {events} events, give each delta/{events}."
     )
     typer.echo(f"{len(rows)} of {known} apply; others need more numbers (--set) or the losses.")
 
 
 def _nine_decimals(value: float, rounding: str) -> str:
-    return str(Decimal(value).quantize(Decimal("1e-9"), rounding=rounding))
+    return f"{Decimal(value).quantize(Decimal('1e-9'), rounding=rounding):f}"
