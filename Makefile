@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 BOUND := $(BIN)/pacbayes-bound
 SAMPLE := pacbayes/sample
+DOCUMENTED := $(addprefix pacbayes.,bounds confidence objectives ledger certificate)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint docs clean
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +27,9 @@ lint: .venv/.installed ## run the linters and the type checker
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/.installed ## write the reference pages to build/docs
+	$(BIN)/pdoc --docformat google --output-directory build/docs $(DOCUMENTED)
 
 clean: ## remove the environment, caches and the demo's results
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
