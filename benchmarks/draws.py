@@ -17,7 +17,8 @@ import torch
 
 from pacbayes.data.sample import read_sample
 from pacbayes.losses import LOSSES
-from pacbayes.models.fine_tuned import OpenOptions, open_fine_tuned
+from pacbayes.models.fine_tuned import open_fine_tuned
+from pacbayes.models.loading import OpenOptions
 from pacbayes.posteriors.noise import Stream
 from pacbayes.risk import NoiseKey, Scorer
 

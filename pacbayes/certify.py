@@ -38,7 +38,8 @@ from pacbayes.data.sample import Part, Sample, Unit
 from pacbayes.draws import Draws, DrawStore
 from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES, SMOOTHING, Loss
-from pacbayes.models.fine_tuned import FineTuned, Source
+from pacbayes.models.fine_tuned import FineTuned
+from pacbayes.models.loading import Source
 from pacbayes.posteriors import prior_scale
 from pacbayes.posteriors.gaussian import best_prior_scale, group_kl
 from pacbayes.posteriors.noise import Stream

@@ -100,7 +100,7 @@ class Scorer:
         return self.model.noise.applied(self._normals([u for u, _ in batch], key, draw), sigmas)
 
     def _normals(self, places: Sequence[int], key: NoiseKey, draw: int) -> Tensor:
-        size = total_size(self.model.noise.shapes)
+        size = total_size(self.model.noise.tensors)
         rows = {place: _normals_of(size, key, draw, place) for place in set(places)}
         stacked = np.stack([rows[place] for place in places])
         return torch.from_numpy(stacked).to(_device(self.model))

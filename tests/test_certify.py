@@ -8,7 +8,8 @@ from safetensors.numpy import load_file
 from pacbayes.certify import Settings, Shares, certify
 from pacbayes.data.sample import read_sample
 from pacbayes.ledger import DeltaLedger
-from pacbayes.models.fine_tuned import OpenOptions, open_fine_tuned
+from pacbayes.models.fine_tuned import open_fine_tuned
+from pacbayes.models.loading import OpenOptions
 from pacbayes.posteriors.noise import Stream
 from pacbayes.risk import Scorer
 from tests import oracle

@@ -6,7 +6,8 @@ from pacbayes.data.sample import read_sample
 from pacbayes.draws import Draws
 from pacbayes.errors import InputError
 from pacbayes.losses import LOSSES
-from pacbayes.models.fine_tuned import OpenOptions, open_fine_tuned
+from pacbayes.models.fine_tuned import open_fine_tuned
+from pacbayes.models.loading import OpenOptions
 from pacbayes.models.noise import total_size
 from pacbayes.posteriors.noise import Stream, standard_normals
 from pacbayes.risk import NoiseKey, Scorer
@@ -44,7 +45,7 @@ def sigmas(model):
 def test_row_noise_is_a_draw_of_the_weights(adapter):
     """Logits under the hooks equal those of a model whose factors hold the noise themselves."""
     ids = torch.randint(5, 40, (3, 17))
-    normals = torch.randn(3, total_size(adapter.noise.shapes), dtype=torch.float64)
+    normals = torch.randn(3, total_size(adapter.noise.tensors), dtype=torch.float64)
     with torch.no_grad(), adapter.noise.applied(normals, sigmas(adapter)):
         found = adapter.model(input_ids=ids).logits
     centre = {name: m.weight.detach().clone() for name, m in adapter.noise.factors.items()}
@@ -102,7 +103,7 @@ def test_records_of_a_group_share_a_draw(adapter, units):
 def test_weights_come_back_bit_for_bit(full, units):
     before = {name: p.detach().clone() for name, p in full.model.named_parameters()}
     scorer(full, "exact").under_noise(units, sigmas(full), key=KEY, draw=0)
-    noise = torch.randn(1, total_size(full.noise.shapes))
+    noise = torch.randn(1, total_size(full.noise.tensors))
 
     def fail_under_noise():
         with full.noise.applied(noise, sigmas(full)):
@@ -206,6 +207,6 @@ def test_interval_covers_blocks_with_a_short_last_one():
 def test_noise_lengths(adapter):
     with (
         pytest.raises(InputError, match="mixes the rows of a batch"),
-        adapter.noise.applied(torch.randn(2, total_size(adapter.noise.shapes)), sigmas(adapter)),
+        adapter.noise.applied(torch.randn(2, total_size(adapter.noise.tensors)), sigmas(adapter)),
     ):
         adapter.model(input_ids=torch.ones(3, 5, dtype=torch.long))

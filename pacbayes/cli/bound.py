@@ -198,7 +198,8 @@ def _open(
     import torch
     from transformers.utils import logging
 
-    from pacbayes.models.fine_tuned import OpenOptions, open_fine_tuned
+    from pacbayes.models.fine_tuned import open_fine_tuned
+    from pacbayes.models.loading import OpenOptions
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:

@@ -16,12 +16,19 @@ class Noise(Protocol):
     """Perturbs named tensors of one model.
 
     Attributes:
-        shapes: Shape of each perturbed tensor, in the order in which noise is laid out.
         per_row: Whether every row of a batch can have a draw of its own.
     """
 
-    shapes: dict[str, torch.Size]
     per_row: bool
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """The perturbed tensors, in the order in which noise is laid out."""
+        ...
+
+    def recentre(self, centre: Mapping[str, Tensor]) -> None:
+        """Gives the model new values of tensors, to which noise is then added."""
+        ...
 
     def applied(self, normals: Tensor, sigmas: Mapping[str, float]) -> AbstractContextManager[None]:
         """A context in which the model computes with its weights plus sigma times `normals`.
@@ -33,19 +40,25 @@ class Noise(Protocol):
         ...
 
 
-def total_size(shapes: Mapping[str, torch.Size]) -> int:
+def total_size(tensors: Mapping[str, Tensor]) -> int:
     """Number of weights in all tensors together."""
-    return sum(shape.numel() for shape in shapes.values())
+    return sum(tensor.numel() for tensor in tensors.values())
+
+
+def _overwrite(tensors: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, value in values.items():
+            tensors[name].copy_(value)
 
 
 def _split(
-    normals: Tensor, shapes: Mapping[str, torch.Size], sigmas: Mapping[str, float]
+    normals: Tensor, tensors: Mapping[str, Tensor], sigmas: Mapping[str, float]
 ) -> Iterator[tuple[str, Tensor]]:
     start = 0
-    for name, shape in shapes.items():
-        end = start + shape.numel()
+    for name, tensor in tensors.items():
+        end = start + tensor.numel()
         if sigmas.get(name, 0.0) != 0.0:
-            yield name, normals[:, start:end].reshape(-1, *shape) * sigmas[name]
+            yield name, normals[:, start:end].reshape(-1, *tensor.shape) * sigmas[name]
         start = end
 
 
@@ -61,12 +74,16 @@ class LoraNoise:
 
     def __init__(self, factors: Mapping[str, nn.Linear]) -> None:
         self.factors = dict(factors)
-        self.shapes = {name: module.weight.shape for name, module in self.factors.items()}
+        self.tensors: dict[str, Tensor] = {k: m.weight for k, m in self.factors.items()}
+
+    def recentre(self, centre: Mapping[str, Tensor]) -> None:
+        """See `Noise.recentre`."""
+        _overwrite(self.tensors, centre)
 
     @contextmanager
     def applied(self, normals: Tensor, sigmas: Mapping[str, float]) -> Iterator[None]:
         """See `Noise.applied`; the batch must have as many rows as `normals`."""
-        noise = dict(_split(normals, self.shapes, sigmas))
+        noise = dict(_split(normals, self.tensors, sigmas))
         handles = [
             self.factors[name].register_forward_hook(_adds_product(value))
             for name, value in noise.items()
@@ -101,24 +118,28 @@ class WeightNoise:
     per_row = False
 
     def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
-        self.parameters = dict(parameters)
-        self.shapes = {name: p.shape for name, p in self.parameters.items()}
-        self._centre = {name: p.detach().clone() for name, p in self.parameters.items()}
+        self.tensors: dict[str, Tensor] = dict(parameters)
+        self._centre = {name: p.detach().clone() for name, p in self.tensors.items()}
+
+    def recentre(self, centre: Mapping[str, Tensor]) -> None:
+        """See `Noise.recentre`."""
+        _overwrite(self.tensors, centre)
+        self._centre |= {name: self.tensors[name].detach().clone() for name in centre}
 
     @contextmanager
     def applied(self, normals: Tensor, sigmas: Mapping[str, float]) -> Iterator[None]:
         """See `Noise.applied`; `normals` must have one row."""
         if normals.shape[0] != 1:
             raise ValueError(f"`normals` must have one row, got {normals.shape[0]}.")
-        noise = dict(_split(normals, self.shapes, sigmas))
+        noise = dict(_split(normals, self.tensors, sigmas))
         try:
             with torch.no_grad():
                 for name, value in noise.items():
                     centre = self._centre[name]
                     wide = torch.promote_types(centre.dtype, value.dtype)
-                    self.parameters[name].copy_(centre.to(wide) + value[0])
+                    self.tensors[name].copy_(centre.to(wide) + value[0])
             yield
         finally:
             with torch.no_grad():
                 for name in noise:
-                    self.parameters[name].copy_(self._centre[name])
+                    self.tensors[name].copy_(self._centre[name])

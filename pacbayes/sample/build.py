@@ -21,7 +21,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from pacbayes.models.fine_tuned import NOTES
+from pacbayes.models.loading import NOTES
 from pacbayes.sample.fine_tune import Recipe, attach_adapter, fine_tune
 from pacbayes.sample.pretrain import STEPS, exact_match, pretrain
 from pacbayes.sample.problems import LEVELS, Problem, pretraining_problems, variant_problems

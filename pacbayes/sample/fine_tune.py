@@ -99,7 +99,7 @@ def fine_tune(
             ids, mask = (t.to(device) for t in encode_batch(batch, tokenizer))
             context: AbstractContextManager[None] = nullcontext()
             if recipe.towards_bound:
-                normals = torch.randn(len(batch), total_size(noise.shapes), generator=generator)
+                normals = torch.randn(len(batch), total_size(noise.tensors), generator=generator)
                 sigmas: dict[str, Any] = {name: value.exp() for name, value in log_sigmas.items()}
                 context = noise.applied(normals.to(device), sigmas)
             with context:

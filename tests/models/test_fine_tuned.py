@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pacbayes.errors import InputError
-from pacbayes.models.fine_tuned import OpenOptions, open_fine_tuned
+from pacbayes.models.fine_tuned import open_fine_tuned
+from pacbayes.models.loading import OpenOptions
 
 
 def opened(checkpoint, **options):

@@ -1,0 +1,196 @@
+"""Opening a LoRA adapter on its base model, compared with the adapter before training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pacbayes.errors import InputError
+from pacbayes.models import folder as folders
+from pacbayes.models.fine_tuned import FineTuned
+from pacbayes.models.loading import (
+    TRAINED_SET,
+    OpenOptions,
+    Source,
+    context_of,
+    load_model,
+    load_tokenizer,
+    read_notes,
+    same_tensors,
+    source_of,
+    suggested_sigmas,
+)
+from pacbayes.models.noise import LoraNoise
+
+_DATA_FREE_INITS = (True, False, "gaussian", "orthogonal")
+_BASE_CHANGING_INITS = ("pissa", "olora", "loftq", "lora_ga", "corda")
+
+
+def open_adapter(options: OpenOptions) -> FineTuned:
+    """The adapter's posterior is centred at its factors, its prior at those before training.
+
+    Raises:
+        InputError: See `open_fine_tuned`.
+    """
+    config = folders.read_json(options.checkpoint / folders.ADAPTER_CONFIG)
+    _check_adapter_config(config, options)
+    tensors = folders.read_tensors(options.checkpoint, allow_pickle=options.allow_pickle)
+    _check_adapter_tensors(tensors, options.checkpoint)
+    base_folder = _base_folder(config, options)
+    notes = read_notes(options.checkpoint)
+    base = load_model(base_folder, options)
+    tokenizer = load_tokenizer(options.checkpoint, base_folder, base)
+    model = _load_adapter(base, tensors, options)
+    factors = _factors(model, tensors, options.checkpoint)
+    initial = _initial_adapter(notes, options)
+    source = source_of(base_folder, options)
+    before, prior, assumptions = _adapter_prior(tensors, initial, source, options)
+    changed = {
+        k: m for k, m in factors.items() if not torch.equal(m.weight.cpu().float(), before[k])
+    }
+    if not changed:
+        raise InputError(
+            "is equal to the initial adapter in every tensor: nothing was trained.",
+            path=options.checkpoint,
+        )
+    return FineTuned(
+        model=model.to(options.device).eval(),
+        tokenizer=tokenizer,
+        context=context_of(base),
+        kind="adapter",
+        noise=LoraNoise(changed),
+        prior_centre={k: before[k] for k in changed},
+        relative_scales={k: (3 * m.in_features) ** -0.5 for k, m in changed.items()},
+        suggested_sigmas=suggested_sigmas(options.checkpoint, changed),
+        posterior=source_of(options.checkpoint, options),
+        prior=prior,
+        base=source,
+        assumptions=(*assumptions, TRAINED_SET),
+    )
+
+
+def _check_adapter_config(config: Mapping[str, Any], options: OpenOptions) -> None:
+    path = options.checkpoint / folders.ADAPTER_CONFIG
+    if config.get("peft_type") != "LORA":
+        raise InputError(
+            f"`peft_type` is {config.get('peft_type')!r}; only LORA adapters can be certified.",
+            path=path,
+        )
+    init = config.get("init_lora_weights", True)
+    name = init.lower() if isinstance(init, str) else init
+    if isinstance(name, str) and name.startswith(_BASE_CHANGING_INITS):
+        raise InputError(
+            f"`init_lora_weights` is {init!r}, which also changes the base weights; convert the "
+            "adapter to a plain LoRA first.",
+            path=path,
+        )
+    if name not in _DATA_FREE_INITS and options.prior is None:
+        raise InputError(
+            f"`init_lora_weights` is {init!r}, which looks at data; give the initial adapter, "
+            "made from data disjoint from the certification data, as --prior.",
+            path=path,
+        )
+
+
+def _check_adapter_tensors(tensors: Mapping[str, Tensor], checkpoint: Path) -> None:
+    """Every tensor is a LoRA factor, and every factor has its partner."""
+    for name in sorted(tensors):
+        if ".lora_A.weight" not in name and ".lora_B.weight" not in name:
+            raise InputError(
+                f"the tensor {name!r} was trained but is no LoRA factor, so it is not covered by "
+                "the posterior (modules_to_save, biases, DoRA and embeddings are not supported).",
+                path=checkpoint,
+            )
+        a, b = ".lora_A.", ".lora_B."
+        partner = name.replace(a, b) if a in name else name.replace(b, a)
+        if partner not in tensors:
+            raise InputError(f"has {name!r} but lacks {partner!r}.", path=checkpoint)
+
+
+def _base_folder(config: Mapping[str, Any], options: OpenOptions) -> Path:
+    if options.base is not None:
+        folder = options.base
+    else:
+        named = config.get("base_model_name_or_path")
+        if not named:
+            raise InputError(
+                "names no base model; give its folder as --base.",
+                path=options.checkpoint / folders.ADAPTER_CONFIG,
+            )
+        beside = options.checkpoint / str(named)
+        folder = beside if beside.is_dir() else Path(str(named))
+        if not folder.is_dir():
+            raise InputError(
+                f"names the base model {named!r}, which is no folder here; download it and give "
+                "its folder as --base (nothing is fetched over the network).",
+                path=options.checkpoint / folders.ADAPTER_CONFIG,
+            )
+    if folders.config_name(folder) != folders.FULL_CONFIG:
+        raise InputError("is an adapter; the base must be a full model.", path=folder)
+    return folder
+
+
+def _load_adapter(
+    base: nn.Module, tensors: Mapping[str, Tensor], options: OpenOptions
+) -> nn.Module:
+    from peft import LoraConfig, PeftModel, get_peft_model_state_dict
+
+    checkpoint = str(options.checkpoint)
+    try:
+        config = LoraConfig.from_pretrained(checkpoint)
+        config.base_model_name_or_path = None
+        model = PeftModel.from_pretrained(base, checkpoint, config=config, torch_device="cpu")
+    except Exception as error:  # an adapter can misfit in as many ways as there are layers
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"does not fit the base model ({reason[:300]}); is it the base it was trained on?",
+            path=options.checkpoint,
+        ) from None
+    expected = get_peft_model_state_dict(model)
+    same_tensors(tensors, expected, options.checkpoint, "the model that its config describes")
+    return model
+
+
+def _factors(
+    model: nn.Module, tensors: Mapping[str, Tensor], checkpoint: Path
+) -> dict[str, nn.Linear]:
+    modules = dict(model.named_modules())
+    factors: dict[str, nn.Linear] = {}
+    for name in sorted(tensors):
+        module = modules.get(name.removesuffix(".weight") + ".default")
+        if not isinstance(module, nn.Linear) or module.bias is not None:
+            raise InputError(f"{name!r} is not a linear LoRA factor.", path=checkpoint)
+        factors[name] = module
+    return factors
+
+
+def _initial_adapter(notes: Mapping[str, Any], options: OpenOptions) -> Path | None:
+    if options.prior is not None:
+        return options.prior
+    named = notes.get("initial_adapter")
+    return None if named is None else options.checkpoint / str(named)
+
+
+def _adapter_prior(
+    tensors: Mapping[str, Tensor], initial: Path | None, base: Source, options: OpenOptions
+) -> tuple[dict[str, Tensor], Source, tuple[str, ...]]:
+    """The prior's centre: the adapter before training, or the base itself where none was kept."""
+    base_fixed = "The base model's weights were fixed without the certification data."
+    if initial is None:
+        before = {name: torch.zeros(tensor.shape) for name, tensor in tensors.items()}
+        return before, base, (base_fixed,)
+    if folders.config_name(initial) != folders.ADAPTER_CONFIG:
+        raise InputError(
+            "is a full model, but the prior of an adapter is the adapter before training; the "
+            "base model goes to --base.",
+            path=initial,
+        )
+    read = folders.read_tensors(initial, allow_pickle=options.allow_pickle)
+    same_tensors(tensors, read, options.checkpoint, str(initial))
+    before = {name: tensor.float() for name, tensor in read.items()}
+    drawn = "The initial adapter was drawn before any of the certification data was seen."
+    return before, source_of(initial, options), (base_fixed, drawn)

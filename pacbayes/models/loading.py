@@ -1,0 +1,157 @@
+"""What adapters and full checkpoints are read with: model, tokenizer, notes, comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pacbayes.errors import InputError
+from pacbayes.models import folder as folders
+
+NOTES = "pacbayes.json"
+"""An optional file in a checkpoint folder, written by training that prepares for certification:
+``initial_adapter`` (folder of the adapter before training, relative to the checkpoint) and
+``sigma_posterior`` (standard deviation by tensor name, used as one starting point)."""
+
+TRAINED_SET = "Which tensors to train was decided without the certification data."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a Gaussian's centre came from: a folder and its `folder.identity`."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenOptions:
+    """How to open a checkpoint; the names are those of the command line."""
+
+    checkpoint: Path
+    prior: Path | None = None
+    base: Path | None = None
+    device: str = "cpu"
+    dtype: str = "float32"
+    allow_pickle: bool = False
+
+
+def same_tensors(
+    after: Mapping[str, Tensor], before: Mapping[str, Tensor], checkpoint: Path, prior: str
+) -> None:
+    """Checks that two sets of tensors have the same names and shapes."""
+    for name in sorted(after.keys() ^ before.keys()):
+        holder, lacker = (checkpoint, prior) if name in after else (prior, checkpoint)
+        raise InputError(f"has the tensor {name!r}, which {lacker} lacks.", path=holder)
+    for name, tensor in after.items():
+        if tensor.shape != before[name].shape:
+            raise InputError(
+                f"the tensor {name!r} has shape {list(tensor.shape)}, but in {prior} "
+                f"{list(before[name].shape)}; prior and checkpoint must be one architecture.",
+                path=checkpoint,
+            )
+
+
+def load_model(folder: Path, options: OpenOptions) -> Any:
+    """The model of a folder, every tensor of it read from there."""
+    from transformers import AutoModelForCausalLM
+
+    config = folders.read_json(folder / folders.FULL_CONFIG)
+    if "auto_map" in config:
+        raise InputError("needs code from its own folder, which is never run.", path=folder)
+    folders.read_tensors(folder, allow_pickle=options.allow_pickle)
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            dtype=getattr(torch, options.dtype),
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            use_safetensors=None if options.allow_pickle else True,
+        )
+    except Exception as error:  # a folder can be wrong in as many ways as there are models
+        reason = " ".join(str(error).split())
+        raise InputError(f"cannot be loaded ({reason[:300]}).", path=folder) from None
+    model, report = loaded
+    for what in ("missing_keys", "mismatched_keys", "unexpected_keys"):
+        if report.get(what):
+            first = sorted(map(str, report[what]))[0]
+            raise InputError(
+                f"{what.replace('_', ' ')}: {first} (config and weights do not belong together).",
+                path=folder,
+            )
+    return model
+
+
+def load_tokenizer(first: Path, second: Path, model: Any) -> Any:
+    """The checkpoint's own tokenizer if it has one, which must then agree with the other's."""
+    found = [_read_tokenizer(f) for f in (first, second) if (f / "tokenizer_config.json").is_file()]
+    if not found:
+        raise InputError(f"holds no tokenizer, and neither does {second}.", path=first)
+    if len(found) == 2 and found[0].get_vocab() != found[1].get_vocab():
+        raise InputError(f"its tokenizer differs from that of {second}.", path=first)
+    rows = model.get_input_embeddings().num_embeddings
+    if max(found[0].get_vocab().values()) >= rows:
+        raise InputError(
+            f"its tokenizer has tokens beyond the model's {rows} embeddings; the tokenizer of "
+            "another model?",
+            path=first,
+        )
+    return found[0]
+
+
+def _read_tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:  # tokenizers raise bare Exceptions on damaged files
+        reason = " ".join(str(error).split())
+        raise InputError(f"its tokenizer cannot be read ({reason[:200]}).", path=folder) from None
+
+
+def context_of(model: Any) -> int:
+    """Longest sequence the model reads, in tokens."""
+    for name in ("max_position_embeddings", "n_positions"):
+        length = getattr(model.config.get_text_config(), name, None)
+        if length:
+            return int(length)
+    raise InputError("the model's config does not say how long a sequence it reads.")
+
+
+def source_of(folder: Path, options: OpenOptions) -> Source:
+    """The folder with its identity."""
+    digest = folders.identity(folder, allow_pickle=options.allow_pickle)
+    return Source(path=str(folder), sha256=digest)
+
+
+def read_notes(checkpoint: Path) -> dict[str, Any]:
+    """What `NOTES` says, or nothing."""
+    path = checkpoint / NOTES
+    return folders.read_json(path) if path.is_file() else {}
+
+
+def suggested_sigmas(checkpoint: Path, covered: Mapping[str, object]) -> dict[str, float]:
+    """Scales noted by training; all covered tensors or none, so that none is left without."""
+    noted = read_notes(checkpoint).get("sigma_posterior", {})
+    try:
+        sigmas = {name: float(noted[name]) for name in covered if name in noted}
+        if not all(0 < sigma < float("inf") for sigma in sigmas.values()):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise InputError(
+            "`sigma_posterior` must map tensor names to positive numbers.", path=checkpoint / NOTES
+        ) from None
+    return sigmas if len(sigmas) == len(covered) else {}
+
+
+def distance_squared(a: Tensor, b: Tensor) -> float:
+    """Squared Euclidean distance, summed in float64."""
+    return float((a.detach().double().cpu() - b.detach().double().cpu()).square().sum())
