@@ -40,9 +40,9 @@ from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES, SMOOTHING, Loss
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
-from pacbayes.posteriors import prior_scale
 from pacbayes.posteriors.gaussian import best_prior_scale, group_kl
 from pacbayes.posteriors.noise import Stream
+from pacbayes.posteriors.prior_scale import GRID, Grid
 from pacbayes.risk import FloatArray, NoiseKey, Scorer
 from pacbayes.weight_perturbation import Pilot, Scales, choose_scales, with_best_prior
 
@@ -71,6 +71,8 @@ class Settings:
         block: Units that share a draw where each cannot have its own.
         pilot: Units of each stratum that the choice of the posterior's scales looks at.
         dtype: The model's floating-point type.
+        prior_scale: The prior's scale relative to the tensors' own, fixed without the data; None
+            to choose it from a grid, which is paid for.
     """
 
     losses: tuple[str, ...] = ("exact",)
@@ -82,6 +84,12 @@ class Settings:
     block: int = 16
     pilot: int = 256
     dtype: str = "float32"
+    prior_scale: float | None = None
+
+    @property
+    def prior_grid(self) -> Grid:
+        """The scales that the prior may have."""
+        return GRID if self.prior_scale is None else Grid((self.prior_scale,))
 
     def scorer(self, model: FineTuned) -> Scorer:
         """Scores with these losses and sizes."""
@@ -160,7 +168,9 @@ def certify(
         for index, stratum in enumerate(strata)
     ]
     tick = track("choosing the noise", None)
-    scales = choose_scales(replace(scorer, tick=tick), pilots, seed=settings.seed)
+    scales = choose_scales(
+        replace(scorer, tick=tick), pilots, seed=settings.seed, grid=settings.prior_grid
+    )
     store = DrawStore(draws_folder, _dependencies(model, sample, settings, scales))
     certified: list[list[StratumCertificate]] = [[] for _ in settings.losses]
     for index, stratum in enumerate(strata):
@@ -238,14 +248,14 @@ def _certify_stratum(
     held_out: HeldOut | None,
 ) -> StratumCertificate:
     n = stratum.part.n
-    kl = math.nextafter(scales.kl + prior_scale.LOG_COST, math.inf)
+    kl = math.nextafter(scales.kl + scales.grid.log_cost, math.inf)
     terms: Any = {"kl": kl, "n": n, "delta": shares.kl_bound}
     low, high = draws.interval(shares.monte_carlo)
     upper = certified("seeger_maurer", empirical_risk=high, **terms)
     lower = certified("seeger_maurer_lower", empirical_risk=low, **terms)
     complexity = Complexity(
         kl=scales.kl / n,
-        log_term=(prior_scale.LOG_COST + log_xi(n) - math.log(shares.kl_bound)) / n,
+        log_term=(scales.grid.log_cost + log_xi(n) - math.log(shares.kl_bound)) / n,
     )
     parts = parts_of(
         upper=upper,
@@ -335,7 +345,7 @@ def _assemble(
             base=None if model.base is None else _centre(model.base),
             family="gaussian",
             scale_grid=ScaleGrid(
-                size=prior_scale.SIZE, index=scales.prior_index, log_cost=prior_scale.LOG_COST
+                size=scales.grid.size, index=scales.prior_index, log_cost=scales.grid.log_cost
             ),
         ),
         posterior=Posterior(
