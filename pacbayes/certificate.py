@@ -196,12 +196,14 @@ class Posterior:
     Attributes:
         centre: Its mean, the fine-tuned model.
         family: `gaussian`.
+        choice: How centre and scales were chosen, in words; free, as the bound holds for all.
         groups: Scales and distances of all weights that differ between P and Q or are perturbed.
             They describe P and Q together and are therefore written once, here.
     """
 
     centre: Centre
     family: str
+    choice: str
     groups: tuple[TensorGroup, ...]
 
     def __post_init__(self) -> None:

@@ -44,7 +44,7 @@ from pacbayes.posteriors.gaussian import best_prior_scale, group_kl
 from pacbayes.posteriors.noise import Stream
 from pacbayes.posteriors.prior_scale import GRID, Grid
 from pacbayes.risk import FloatArray, NoiseKey, Scorer
-from pacbayes.weight_perturbation import Pilot, Scales, choose_scales, with_best_prior
+from pacbayes.weight_perturbation import Pilot, Scales, Search, choose_posterior, with_best_prior
 
 MONTE_CARLO_SHARE = 0.2
 """Share of δ that pays for estimating the posterior's empirical risk by sampling."""
@@ -168,9 +168,15 @@ def certify(
         for index, stratum in enumerate(strata)
     ]
     tick = track("choosing the noise", None)
-    scales = choose_scales(
-        replace(scorer, tick=tick), pilots, seed=settings.seed, grid=settings.prior_grid
+    model, scales = choose_posterior(
+        Search(
+            scorer=replace(scorer, tick=tick),
+            pilots=pilots,
+            seed=settings.seed,
+            grid=settings.prior_grid,
+        )
     )
+    scorer = replace(scorer, model=model)
     store = DrawStore(draws_folder, _dependencies(model, sample, settings, scales))
     certified: list[list[StratumCertificate]] = [[] for _ in settings.losses]
     for index, stratum in enumerate(strata):
@@ -351,6 +357,7 @@ def _assemble(
         posterior=Posterior(
             centre=_centre(model.posterior),
             family="gaussian",
+            choice=scales.rule,
             groups=scales.groups,
         ),
         kl=scales.kl,
@@ -394,6 +401,7 @@ def _dependencies(
         "posterior": model.posterior.sha256,
         "base": None if model.base is None else model.base.sha256,
         "sigmas": scales.sigmas,
+        "choice": scales.rule,
         "data": [file.sha256 for file in sample.files],
         "strata": [[part.name, part.n] for part in sample.strata],
         "losses": settings.losses,

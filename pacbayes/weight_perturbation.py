@@ -12,11 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from torch import Tensor
+
 from pacbayes.bounds import seeger_maurer
 from pacbayes.certificate import TensorGroup
 from pacbayes.data.sample import Unit
 from pacbayes.losses import LOSSES
 from pacbayes.models.fine_tuned import FineTuned
+from pacbayes.models.gauge import gauges
 from pacbayes.posteriors.allocation import allocate
 from pacbayes.posteriors.gaussian import best_prior_scale, kl_divergence
 from pacbayes.posteriors.noise import Stream
@@ -187,11 +190,27 @@ def _kind(name: str) -> str:
     return re.sub(r"\d+", "*", name)
 
 
-def choose_scales(
-    scorer: Scorer, pilots: Sequence[Pilot], *, seed: int, grid: Grid = GRID
-) -> Scales:
-    """The scales that `Search.best` finds."""
-    return Search(scorer=scorer, pilots=pilots, seed=seed, grid=grid).best().scales
+def choose_posterior(search: Search) -> tuple[FineTuned, Scales]:
+    """The scales that `Search.best` finds, at the best of the centres with the same products.
+
+    A LoRA gauge is kept only if the score is better than with the factors as they were trained.
+
+    Returns:
+        The model, which now computes with the chosen centre, and the scales.
+    """
+    model, best = search.scorer.model, search.best()
+    trained = {name: tensor.detach().clone() for name, tensor in model.noise.tensors.items()}
+    chosen: Mapping[str, Tensor] = trained
+    if not model.suggested_sigmas:
+        for name, centre in gauges(model).items():
+            moved = replace(search.scorer, model=model.recentred(centre))
+            found = replace(search, scorer=moved).best()
+            if found.score < best.score:
+                rule = f"{found.scales.rule}; factors {name}"
+                best = replace(found, scales=replace(found.scales, rule=rule))
+                chosen = centre
+            model.recentred(trained)
+    return model.recentred(chosen), best.scales
 
 
 def measure_curvatures(

@@ -75,7 +75,9 @@ def make(**changes):
             family="gaussian",
             scale_grid=ScaleGrid(size=3, index=2, log_cost=math.log(3)),
         ),
-        "posterior": Posterior(centre=centre, family="gaussian", groups=(group,)),
+        "posterior": Posterior(
+            centre=centre, family="gaussian", choice="one multiple", groups=(group,)
+        ),
         "kl": 1.0,
         "kl_by_group": {"lora_B": 1.0},
         "strata": (make_stratum(), make_stratum(name="hard", held_out=None)),

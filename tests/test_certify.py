@@ -1,10 +1,12 @@
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from pacbayes.certificate import ScaleGrid
 from pacbayes.certify import Settings, Shares, certify
 from pacbayes.data.sample import read_sample
 from pacbayes.ledger import DeltaLedger
@@ -12,6 +14,7 @@ from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
 from pacbayes.posteriors.noise import Stream
 from pacbayes.risk import Scorer
+from pacbayes.weight_perturbation import Pilot, Search, choose_posterior
 from tests import oracle
 
 
@@ -135,3 +138,24 @@ def test_full_checkpoint_in_blocks(checkpoints, sample):
             assert low <= stratum.empirical_risk <= high
             assert stratum.risk_bound[0] <= low
             assert high <= stratum.risk_bound[1]
+
+
+def test_a_gauge_is_kept_only_where_the_score_improves(checkpoints, sample):
+    model = open_fine_tuned(OpenOptions(checkpoint=checkpoints / "free"))
+    strata = [part.encode(model.tokenizer, max_length=model.context) for part in sample.strata]
+    pilots = [Pilot(units=units, n=5000, delta=0.02, stratum=i) for i, units in enumerate(strata)]
+    search = Search(scorer=SETTINGS.scorer(model), pilots=pilots, seed=0)
+    trained, distances = search.best(), dict(model.distances_squared)
+    chosen, scales = choose_posterior(search)
+    moved = chosen.distances_squared != distances
+    assert moved == ("factors" in scales.rule)
+    again = replace(search, scorer=SETTINGS.scorer(chosen))
+    assert again.score(scales) <= trained.score
+    assert {g.name: g.distance_squared for g in scales.groups} == chosen.distances_squared
+
+
+def test_a_prior_scale_fixed_in_advance_costs_nothing(adapter, sample):
+    (found,) = certify(adapter, sample, replace(SETTINGS, prior_scale=0.5))
+    assert found.prior.scale_grid == ScaleGrid(size=1, index=0, log_cost=0.0)
+    for group in found.posterior.groups:
+        assert group.sigma_prior == 0.5 * adapter.relative_scales[group.name]
