@@ -143,6 +143,39 @@ class ScaleGrid:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """A record left out before anything was computed.
+
+    Attributes:
+        line: Its 1-based line.
+        reason: Why, in words; a reason that looks at losses breaks the certificate.
+    """
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFile:
+    """One file of certification data.
+
+    Attributes:
+        path: The file, as it was given.
+        sha256: Hash of its bytes, in hexadecimal.
+        n_records: Number of records used.
+        excluded: Records not used.
+    """
+
+    path: str
+    sha256: str
+    n_records: int
+    excluded: tuple[Exclusion, ...]
+
+    def __post_init__(self) -> None:
+        _require_sha256(self.sha256)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prior:
     """The distribution P over weights, fixed before the data but for the choice on the grid.
 
@@ -151,12 +184,14 @@ class Prior:
         base: Weights that P and Q share, the base model of an adapter; null for a full model.
         family: `gaussian`; the scales are those of the posterior's groups.
         scale_grid: The choice of its scale.
+        data: Files that the prior was trained on, disjoint from `data`; empty if on none.
     """
 
     centre: Centre
     base: Centre | None
     family: str
     scale_grid: ScaleGrid
+    data: tuple[DataFile, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,6 +352,8 @@ class StratumCertificate:
         dominated_by: The part that adds most to the upper end of `risk_bound`: the mean loss, the
             uncertainty of that mean (`monte_carlo`), or a part of the complexity.
         held_out: Test-set bounds for comparison, or null.
+        prior_held_out: Risk of the model at the prior's centre, for which the certification data
+            are held out; null unless the prior was trained on data of its own.
         vacuous: Whether the upper end of `risk_bound` is 1.
     """
 
@@ -333,6 +370,7 @@ class StratumCertificate:
     complexity: Complexity
     dominated_by: Part
     held_out: HeldOut | None
+    prior_held_out: HeldOutRisk | None
     vacuous: bool
 
     @property
@@ -366,39 +404,6 @@ class StratumCertificate:
             f"`vacuous` must say whether the upper risk bound is 1, got {self.vacuous} at "
             f"{self.risk_bound[1]}.",
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Exclusion:
-    """A record left out before anything was computed.
-
-    Attributes:
-        line: Its 1-based line.
-        reason: Why, in words; a reason that looks at losses breaks the certificate.
-    """
-
-    line: int
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataFile:
-    """One file of certification data.
-
-    Attributes:
-        path: The file, as it was given.
-        sha256: Hash of its bytes, in hexadecimal.
-        n_records: Number of records used.
-        excluded: Records not used.
-    """
-
-    path: str
-    sha256: str
-    n_records: int
-    excluded: tuple[Exclusion, ...]
-
-    def __post_init__(self) -> None:
-        _require_sha256(self.sha256)
 
 
 @dataclass(frozen=True, kw_only=True)

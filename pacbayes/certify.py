@@ -34,7 +34,7 @@ from pacbayes.certificate import (
 )
 from pacbayes.certificate import Loss as LossNote
 from pacbayes.data.records import sha256_of
-from pacbayes.data.sample import Part, Sample, Unit
+from pacbayes.data.sample import Part, Sample, SourceFile, Unit
 from pacbayes.draws import Draws, DrawStore
 from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES, SMOOTHING, Loss
@@ -181,10 +181,12 @@ def certify(
     certified: list[list[StratumCertificate]] = [[] for _ in settings.losses]
     for index, stratum in enumerate(strata):
         passes = settings.passes_for(_ceil_div(stratum.part.n, scorer.units_per_draw))
-        tick = track(f"stratum {stratum.part.name}", (passes + 1) * stratum.part.n_records)
+        sweeps = passes + 1 + bool(sample.prior_files)
+        tick = track(f"stratum {stratum.part.name}", sweeps * stratum.part.n_records)
         busy = replace(scorer, tick=tick)
         draws = _draw(busy, stratum.units, scales, settings, store, index, passes)
         centre = busy.at_centre(stratum.units)
+        at_prior = _at_prior(busy, stratum.units) if sample.prior_files else None
         held_out: Sequence[HeldOut | None] = [None] * len(settings.losses)
         if sample.held_out:
             part = _Stratum.encode(sample.held_out[index], model)
@@ -199,6 +201,7 @@ def certify(
                     scales,
                     shares[index],
                     held_out[place],
+                    None if at_prior is None else _test_set(at_prior[place], settings.delta),
                 )
             )
     return tuple(
@@ -252,6 +255,7 @@ def _certify_stratum(
     scales: Scales,
     shares: Shares,
     held_out: HeldOut | None,
+    prior_held_out: HeldOutRisk | None,
 ) -> StratumCertificate:
     n = stratum.part.n
     kl = math.nextafter(scales.kl + scales.grid.log_cost, math.inf)
@@ -286,8 +290,19 @@ def _certify_stratum(
         complexity=complexity,
         dominated_by=max(parts, key=lambda part: parts[part]),
         held_out=held_out,
+        prior_held_out=prior_held_out,
         vacuous=upper == 1.0,
     )
+
+
+def _at_prior(scorer: Scorer, units: Sequence[Unit]) -> FloatArray:
+    """Losses at the prior's centre, shape (losses, units); the model is put back afterwards."""
+    trained = {k: tensor.detach().clone() for k, tensor in scorer.model.noise.tensors.items()}
+    at_prior = scorer.model.recentred(scorer.model.prior_centre)
+    try:
+        return replace(scorer, model=at_prior).at_centre(units)
+    finally:
+        scorer.model.recentred(trained)
 
 
 def _held_out(
@@ -353,6 +368,7 @@ def _assemble(
             scale_grid=ScaleGrid(
                 size=scales.grid.size, index=scales.prior_index, log_cost=scales.grid.log_cost
             ),
+            data=_files(sample.prior_files),
         ),
         posterior=Posterior(
             centre=_centre(model.posterior),
@@ -364,12 +380,15 @@ def _assemble(
         kl_by_group={group.name: group_kl(group) for group in scales.groups},
         strata=strata,
         joint={},
-        data=tuple(
-            DataFile(path=f.path, sha256=f.sha256, n_records=f.n_records, excluded=())
-            for f in sample.files
-        ),
+        data=_files(sample.files),
         assumptions=(*sample.assumptions, *model.assumptions, _SEED_FIXED),
         environment=_environment(model, settings),
+    )
+
+
+def _files(files: Sequence[SourceFile]) -> tuple[DataFile, ...]:
+    return tuple(
+        DataFile(path=f.path, sha256=f.sha256, n_records=f.n_records, excluded=()) for f in files
     )
 
 

@@ -53,6 +53,7 @@ def make_stratum(**changes):
             stochastic=HeldOutRisk(n_errors=1, mean=0.25, interval=(0.01, 0.81), delta=0.05),
             unperturbed=HeldOutRisk(n_errors=None, mean=0.1, interval=(0.0, 0.81), delta=0.05),
         ),
+        "prior_held_out": HeldOutRisk(n_errors=4, mean=0.5, interval=(0.1, 0.9), delta=0.05),
         "vacuous": False,
     }
     return StratumCertificate(**{**values, **changes})
@@ -74,13 +75,14 @@ def make(**changes):
             base=None,
             family="gaussian",
             scale_grid=ScaleGrid(size=3, index=2, log_cost=math.log(3)),
+            data=(DataFile(path="first.jsonl", sha256=HASH, n_records=9, excluded=()),),
         ),
         "posterior": Posterior(
             centre=centre, family="gaussian", choice="one multiple", groups=(group,)
         ),
         "kl": 1.0,
         "kl_by_group": {"lora_B": 1.0},
-        "strata": (make_stratum(), make_stratum(name="hard", held_out=None)),
+        "strata": (make_stratum(), make_stratum(name="hard", held_out=None, prior_held_out=None)),
         "joint": {"gap": {"easy to hard": [-0.5, 0.75]}},
         "data": (
             DataFile(

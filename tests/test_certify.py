@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from pacbayes.certificate import ScaleGrid
@@ -159,3 +160,41 @@ def test_a_prior_scale_fixed_in_advance_costs_nothing(adapter, sample):
     assert found.prior.scale_grid == ScaleGrid(size=1, index=0, log_cost=0.0)
     for group in found.posterior.groups:
         assert group.sigma_prior == 0.5 * adapter.relative_scales[group.name]
+
+
+@pytest.fixture
+def first_half(problem_file, tmp_path):
+    """Other problems, as if the prior had been trained on them."""
+    path = tmp_path / "first.jsonl"
+    lines = problem_file.read_text().splitlines()
+    path.write_text("\n".join(line.replace('"prompt": "', '"prompt": "a') for line in lines[:9]))
+    return path
+
+
+def test_a_prior_from_a_split_is_shown_with_its_own_risk(
+    adapter, sample, problem_file, first_half, checkpoints
+):
+    split = read_sample([problem_file], prior_data=[first_half], edges=[2.0])
+    centre = {k: t.detach().clone() for k, t in adapter.noise.tensors.items()}
+    (found,) = certify(adapter, split, SETTINGS)
+    assert [file.path for file in found.prior.data] == [str(first_half)]
+    # what the prior's own model gets wrong, measured on a model opened from its folder
+    alone = open_fine_tuned(OpenOptions(checkpoint=checkpoints / "free"))
+    alone.recentred(
+        {k: adapter.prior_centre.get(k, v) for k, v in raw_tensors(checkpoints).items()}
+    )
+    for stratum, part in zip(found.strata, split.strata, strict=True):
+        units = part.encode(alone.tokenizer, max_length=alone.context)
+        expected = SETTINGS.scorer(alone).at_centre(units)[0].mean()
+        assert stratum.prior_held_out.mean == pytest.approx(expected, abs=1e-12)
+        low, high = stratum.prior_held_out.interval
+        assert low <= expected <= high
+    assert all(torch.equal(t, centre[k]) for k, t in adapter.noise.tensors.items())
+    assert all(s.prior_held_out is None for s in certify(adapter, sample, SETTINGS)[0].strata)
+
+
+def raw_tensors(checkpoints):
+    return {
+        k: torch.from_numpy(v)
+        for k, v in load_file(checkpoints / "initial" / "adapter_model.safetensors").items()
+    }

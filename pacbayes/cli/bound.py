@@ -43,6 +43,17 @@ def bound(
         Path | None,
         typer.Option(help="Folder before fine-tuning: pretrained model, or adapter at step 0."),
     ] = None,
+    prior_data: Annotated[
+        list[Path] | None,
+        typer.Option(help="JSONL that the prior was trained on, apart from --data; repeatable."),
+    ] = None,
+    prior_scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Prior's scale relative to each tensor's own, fixed without the data; by default "
+            "the best of a grid, which is paid for."
+        ),
+    ] = None,
     base: Annotated[
         Path | None, typer.Option(help="Base model of an adapter, if not where its config says.")
     ] = None,
@@ -105,9 +116,19 @@ def bound(
     _check_positive(
         passes=passes, draws=draws, batch_size=batch_size, noise_batch=noise_batch, strata=strata
     )
+    if prior_data and prior is None:
+        raise InputError("--prior-data says what a prior was trained on; give it as --prior.")
+    if prior_scale is not None and not 0 < prior_scale < math.inf:
+        raise InputError(f"--prior-scale must be positive and finite, got {prior_scale}.")
     from pacbayes.data.sample import read_sample
 
-    sample = read_sample(data, held_out=held_out or (), k=strata, edges=_edges(strata_edges))
+    sample = read_sample(
+        data,
+        held_out=held_out or (),
+        prior_data=prior_data or (),
+        k=strata,
+        edges=_edges(strata_edges),
+    )
     out = out or Path("runs") / checkpoint.resolve().name
     _check_out(out)
     model = _open(checkpoint, prior, base, device, dtype, allow_pickle)
@@ -128,6 +149,7 @@ def bound(
         batch_size=batch_size,
         block=noise_batch,
         dtype=dtype,
+        prior_scale=prior_scale,
     )
     if dry_run:
         _show_dry_run(model, sample, settings)

@@ -192,5 +192,5 @@ def _adapter_prior(
     read = folders.read_tensors(initial, allow_pickle=options.allow_pickle)
     same_tensors(tensors, read, options.checkpoint, str(initial))
     before = {name: tensor.float() for name, tensor in read.items()}
-    drawn = "The initial adapter was drawn before any of the certification data was seen."
-    return before, source_of(initial, options), (base_fixed, drawn)
+    made = "The prior's adapter was made without looking at any of the certification data."
+    return before, source_of(initial, options), (base_fixed, made)

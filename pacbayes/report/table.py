@@ -36,6 +36,13 @@ def show_certificates(certificates: Sequence[Certificate], console: Console | No
         unit = "" if most == 1 else f" (1 stands for {most - least:.3f} nats)"
         console.print(f"\nLoss {certificate.loss.name}: {meaning}{unit}.")
         console.print(_table(certificate))
+        for stratum in certificate.strata:
+            if stratum.prior_held_out is not None:
+                risk = stratum.prior_held_out
+                console.print(
+                    f"{stratum.name}: the prior's own model, for which these data are held out, "
+                    f"has risk {risk.mean:.4f}, at most {_up(risk.interval[1])}."
+                )
     console.print(
         f"\nKL(posterior ‖ prior) {first.kl:.1f} nats over {len(first.kl_by_group)} tensors. "
         "Held-out bounds are for comparison, each a statement of its own."

@@ -53,6 +53,7 @@ def changed(tmp_path, good, name):
         tensors = load_file(weights)
         tensors[min(k for k in tensors if "lora_B" in k)][0, 0] = float("nan")
         save_file(tensors, weights, metadata={"format": "pt"})
+    one, other = (f'{{"prompt": "{p}", "completion": "b", "id": 7}}' for p in "ac")
     data = {
         "messages": '{"messages": [{"role": "assistant", "content": "a"}]}',
         "malformed": "\n".join([short[0], '{"prompt": "a", ']),
@@ -86,6 +87,18 @@ def changed(tmp_path, good, name):
         "strata": ({"--strata": 9}, "`strata` must lie in [1, 2]"),
         "device": ({"--device": "nowhere"}, "--device 'nowhere' cannot be used here"),
         "held-out": ({"--held-out": good["--data"]}, "the same record as"),
+        "prior split": (
+            {"--prior-data": good["--data"]},
+            "a prior may be trained on other data only",
+        ),
+        "prior id": (
+            {
+                "--data": write(tmp_path / "a.jsonl", one),
+                "--prior-data": write(tmp_path / "b.jsonl", other),
+            },
+            "b.jsonl:1: id '7' is that of ",
+        ),
+        "prior scale": ({"--prior-scale": 0}, "--prior-scale must be positive"),
         "config": ({"--config": write(tmp_path / "c.toml", "lossy = 1")}, "did you mean 'loss'?"),
     }[name]
 
@@ -94,6 +107,7 @@ CASES = [
     *("missing folder", "no base", "malformed", "empty", "no completion", "missing file"),
     *("truncated", "pickle", "delta 0", "delta 1", "delta nan", "loss", "passes", "edges"),
     *("config type", "nan", "shapes", "messages", "out", "strata", "device", "held-out", "config"),
+    *("prior split", "prior id", "prior scale"),
 ]
 
 
@@ -106,6 +120,20 @@ def test_bad_input(name, good, tmp_path, run_bound):
     assert err.count("\n") == 1
     assert message in err
     assert not good["--out"].exists()
+
+
+def test_prior_data_without_its_prior(good, run_bound):
+    del good["--prior"]
+    code, _, err = run_bound(*flat(good | {"--prior-data": good["--data"]}))
+    assert code == 2
+    assert "give it as --prior" in err
+
+
+def test_a_split_prior_is_shown_beside(good, tmp_path, run_bound):
+    other = write(tmp_path / "other.jsonl", '{"prompt": "c", "completion": "d"}')
+    code, out, err = run_bound(*flat(good | {"--prior-data": other}))
+    assert code == 0, err
+    assert "the prior's own model, for which these data are held out, has risk" in out
 
 
 def test_bad_input_in_a_process_of_its_own(good, tmp_path):
