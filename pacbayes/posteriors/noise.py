@@ -16,6 +16,7 @@ class Stream(IntEnum):
     CERTIFICATE = 1
     PILOT = 2
     HELD_OUT = 3
+    EXAMPLES = 8
 
 
 def standard_normals(
@@ -34,9 +35,16 @@ def standard_normals(
         draw: Which draw of the posterior for this unit, at least 0.
         unit: Which unit of the data shares the draw, at least 0.
     """
+    generator = keyed_generator(seed=seed, stream=stream, stratum=stratum, draw=draw, unit=unit)
+    return generator.standard_normal(size, dtype=np.float32)
+
+
+def keyed_generator(
+    *, seed: int, stream: Stream, stratum: int, draw: int, unit: int = 0
+) -> np.random.Generator:
+    """A generator for one key; see `standard_normals`."""
     if not 0 <= seed < 2**64:
         raise InputError(f"`seed` must lie in [0, 2**64), got {seed}.")
     key = np.array([seed, stream], dtype=np.uint64)
     counter = np.array([0, unit, draw, stratum], dtype=np.uint64)
-    bits = np.random.Philox(key=key, counter=counter)
-    return np.random.Generator(bits).standard_normal(size, dtype=np.float32)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
