@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pacbayes.certificate import TensorGroup
+from pacbayes.posteriors.excess import CLOSE, excess_near_zero
 
 _RELATIVE_ERROR = 1e-12
 """Far above the float64 rounding of the sums below: pairwise summation of d terms errs by less
@@ -28,25 +28,8 @@ def _spread(sigma: float, reference: float) -> float:
     ratio = sigma / reference
     x = (sigma - reference) / reference * (ratio + 1.0)  # ρ − 1
     if abs(x) < CLOSE:
-        return excess_near_zero(x)
+        return float(excess_near_zero(x))
     return x - 2 * math.log(ratio)
-
-
-CLOSE = 0.25
-"""|x| below which x − ln(1 + x) is summed as a series: above, the difference loses 4 bits."""
-
-
-def excess_near_zero(x: Any) -> Any:
-    """h(x) = x − ln(1 + x) for |x| < `CLOSE`, to a few ulps; floats or float64 tensors.
-
-    With z = x/(2 + x), ln(1 + x) = 2 artanh(z) and x − 2z = xz, so h = z (x − 2z² Σ_k z^{2k}/(2k+3)).
-    """
-    z = x / (2 + x)
-    q = z * z
-    series = 0 * q
-    for k in reversed(range(9)):  # z² < 0.0205: the tenth term is below 1e-17 of the sum
-        series = 1 / (2 * k + 3) + q * series
-    return z * (x - 2 * q * series)
 
 
 def kl_divergence(groups: Sequence[TensorGroup]) -> float:
