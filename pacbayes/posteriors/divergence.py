@@ -102,8 +102,8 @@ def differentiable_kl(posterior: Family, prior: GaussianPrior) -> Tensor:
         _differentiable(posterior.marginal(name).variance(), mean, prior, name)
         for name, mean in posterior.means.items()
     ]
-    parts += [posterior.correlation(block).to(parts[0]) for block in posterior.blocks]
-    return 0.5 * torch.stack(parts).sum()
+    parts += [posterior.correlation(block) for block in posterior.blocks]
+    return 0.5 * torch.stack([part.to(parts[0].device) for part in parts]).sum()
 
 
 def _differentiable(variance: Tensor, mean: Tensor, prior: GaussianPrior, name: str) -> Tensor:

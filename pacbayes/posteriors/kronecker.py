@@ -33,6 +33,8 @@ from pacbayes.posteriors.sums import Sum, total
 
 _ULP = 2.0**-52
 
+_SINGULAR = "{} is singular to working precision; the KL would be infinite."
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,15 +132,47 @@ class Kronecker(Family):
 
     def mahalanobis(self, noise: Mapping[str, Tensor], block: str) -> Sum:
         """See `Family.mahalanobis`."""
-        e = noise[block]
+        e = noise[block].detach().cpu().double()
         if block in self.scales:
             return weighed_squares(e, self.scales[block])
-        rows, columns = (part[block].detach().cpu().double() for part in (self.rows, self.columns))
-        half = torch.linalg.solve(rows, e.detach().cpu().double())
-        squares = total([torch.linalg.solve(columns.T, half, left=False).square()])
-        # a backward stable solution is off by the condition number times rounding
-        relative = 16 * _ULP * (_condition(rows) + _condition(columns))
-        return Sum(value=squares.value, error=squares.error + relative * squares.value)
+        rows = _Inverse.of(f"`rows`: {block!r}", self.rows[block])
+        columns = _Inverse.of(f"`columns`: {block!r}", self.columns[block])
+        half = rows.times(e)
+        z = columns.times(half.T)
+        # the error of each step, and what the steps after it make of that; e is a difference
+        error = _ULP * float(e.norm()) * rows.norm * columns.norm
+        error += rows.error * float(half.norm()) * columns.norm + columns.error * float(z.norm())
+        squares = total([z.square()])
+        error *= 2 * (math.sqrt(squares.value) + error)
+        return Sum(value=squares.value, error=squares.error + error)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Inverse:
+    """L⁻¹ as an operation on float64 matrices.
+
+    Attributes:
+        factor: L.
+        norm: At least the spectral norm of L⁻¹.
+        error: The relative error of L⁻¹ X, by backward stability.
+    """
+
+    factor: Tensor
+    norm: float
+    error: float
+
+    @classmethod
+    def of(cls, what: str, factor: Tensor) -> _Inverse:
+        factor = factor.detach().cpu().double()
+        roots = torch.linalg.svdvals(factor)
+        rounding = 16 * len(factor) * _ULP * float(roots.max())
+        least = float(roots.min()) - rounding
+        if not least > 0:
+            raise InputError(_SINGULAR.format(what))
+        return cls(factor=factor, norm=1 / least, error=rounding / least)
+
+    def times(self, x: Tensor) -> Tensor:
+        return torch.linalg.solve(self.factor, x)
 
 
 def _correlation(factor: Tensor) -> Tensor:
@@ -157,12 +191,6 @@ def _correlation_upper(what: str, factor: Tensor) -> float:
     # rounding of the rows and backward error of the decomposition, against the norm sqrt(size)
     error = (2 * size + 16) * _ULP * math.sqrt(size)
     if not float(roots.min()) > error:
-        raise InputError(f"{what} is singular to working precision; the KL would be infinite.")
+        raise InputError(_SINGULAR.format(what))
     ends = torch.stack([excess((r - 1) * (r + 1), r * r) for r in (roots - error, roots + error)])
     return total([ends.amax(0)]).upper
-
-
-def _condition(factor: Tensor) -> float:
-    """Condition number times size."""
-    roots = torch.linalg.svdvals(factor)
-    return len(factor) * float(roots.max() / roots.min())
