@@ -11,8 +11,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from pacbayes.models import folder as folders
-from pacbayes.models.loading import OpenOptions, Source, distance_squared
+from pacbayes.models.loading import OpenOptions, Source
 from pacbayes.models.noise import Noise
+from pacbayes.posteriors.sums import distance_squared
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -150,8 +150,3 @@ def suggested_sigmas(checkpoint: Path, covered: Mapping[str, object]) -> dict[st
             "`sigma_posterior` must map tensor names to positive numbers.", path=checkpoint / NOTES
         ) from None
     return sigmas if len(sigmas) == len(covered) else {}
-
-
-def distance_squared(a: Tensor, b: Tensor) -> float:
-    """Squared Euclidean distance, summed in float64."""
-    return float((a.detach().double().cpu() - b.detach().double().cpu()).square().sum())

@@ -31,6 +31,17 @@ def test_kl_is_the_closed_form_rounded_up(size, prior, posterior, distance):
         assert found <= exact * (1 + mpmath.mpf(10) ** -11)
 
 
+# scales a hair apart, where ρ − 1 − ln ρ is a small difference of large terms
+@given(st.integers(1, 10**15), scales, st.floats(-13, -0.5), st.sampled_from([-1, 1]))
+def test_kl_of_nearly_equal_scales_is_never_below_the_truth(size, prior, exponent, sign):
+    posterior = prior * (1 + sign * 10**exponent)
+    with mpmath.workdps(60):
+        ratio = (mpmath.mpf(posterior) / mpmath.mpf(prior)) ** 2
+        exact = size * (ratio - 1 - mpmath.log(ratio)) / 2
+        found = group_kl(group(size, prior, posterior, 0.0))
+        assert exact <= found <= exact * (1 + mpmath.mpf(10) ** -11)
+
+
 def test_kl_against_a_numerical_integral():
     """One weight: the definition ∫ q ln(q/p), by quadrature."""
     mean, prior, posterior = 0.7, 1.3, 0.4
