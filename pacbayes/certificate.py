@@ -342,6 +342,7 @@ class StratumCertificate:
         n: Number of independent units.
         n_records: Number of records in them.
         n_draws: Number of independent draws of weights behind `empirical_risk`.
+        sampling: How `empirical_risk` and its bound were found from the draws, in words.
         n_unscorable: Records that cannot be scored; they count as loss 1 everywhere.
         empirical_risk: Mean loss over the draws.
         empirical_risk_bound: Where the mean of the loss under Q on this sample lies.
@@ -361,6 +362,7 @@ class StratumCertificate:
     n: int
     n_records: int
     n_draws: int
+    sampling: str
     n_unscorable: int
     empirical_risk: float
     empirical_risk_bound: Interval

@@ -35,7 +35,7 @@ from pacbayes.certificate import (
 from pacbayes.certificate import Loss as LossNote
 from pacbayes.data.records import sha256_of
 from pacbayes.data.sample import Part, Sample, SourceFile, Unit
-from pacbayes.draws import Draws, DrawStore
+from pacbayes.draws import Draws, DrawStore, Estimate
 from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES, SMOOTHING, Loss
 from pacbayes.models.fine_tuned import FineTuned
@@ -44,6 +44,7 @@ from pacbayes.posteriors.gaussian import best_prior_scale, group_kl
 from pacbayes.posteriors.noise import Stream
 from pacbayes.posteriors.prior_scale import GRID, Grid
 from pacbayes.risk import FloatArray, NoiseKey, Scorer
+from pacbayes.sampling import plan_sampling, sample_pairs
 from pacbayes.weight_perturbation import Pilot, Scales, Search, choose_posterior, with_best_prior
 
 MONTE_CARLO_SHARE = 0.2
@@ -66,6 +67,8 @@ class Settings:
         delta: Probability with which any of the certificate's statements may be wrong.
         seed: Of all noise.
         passes: Whole passes of posterior draws over each stratum.
+        tolerance: Instead of whole passes, draw until the upper bound on the posterior's empirical
+            risk is so near its estimate, at most as many draws as the passes would take.
         draws: At least so many draws for each stratum, in whole passes, instead of `passes`.
         batch_size: Examples in one forward pass.
         block: Units that share a draw where each cannot have its own.
@@ -79,6 +82,7 @@ class Settings:
     delta: float = 0.05
     seed: int = 0
     passes: int = 4
+    tolerance: float | None = None
     draws: int | None = None
     batch_size: int = 64
     block: int = 16
@@ -184,8 +188,15 @@ def certify(
         sweeps = passes + 1 + bool(sample.prior_files)
         tick = track(f"stratum {stratum.part.name}", sweeps * stratum.part.n_records)
         busy = replace(scorer, tick=tick)
-        draws = _draw(busy, stratum.units, scales, settings, store, index, passes)
-        centre = busy.at_centre(stratum.units)
+        share = shares[index].monte_carlo
+        if settings.tolerance is None:
+            centre, estimates = _whole_passes(
+                busy, stratum.units, scales, settings, store, index, passes, share
+            )
+        else:
+            centre, estimates = _until_tolerance(
+                busy, stratum.units, scales, settings, store, index, passes, share
+            )
         at_prior = _at_prior(busy, stratum.units) if sample.prior_files else None
         held_out: Sequence[HeldOut | None] = [None] * len(settings.losses)
         if sample.held_out:
@@ -196,7 +207,7 @@ def certify(
             strata_of_loss.append(
                 _certify_stratum(
                     stratum,
-                    Draws(losses=draws[:, place], block=scorer.units_per_draw),
+                    estimates[place],
                     centre[place],
                     scales,
                     shares[index],
@@ -226,7 +237,7 @@ class _Stratum:
         return sum(example.unscorable is not None for unit in self.units for example in unit)
 
 
-def _draw(
+def _whole_passes(
     scorer: Scorer,
     units: Sequence[Unit],
     scales: Scales,
@@ -234,8 +245,9 @@ def _draw(
     store: DrawStore,
     stratum: int,
     passes: int,
-) -> FloatArray:
-    """Losses of all passes, shape (passes, losses, units)."""
+    delta: float,
+) -> tuple[FloatArray, list[Estimate]]:
+    """Losses without noise, shape (losses, units), and an estimate of each loss under noise."""
     key = NoiseKey(seed=settings.seed, stream=Stream.CERTIFICATE, stratum=stratum)
 
     def one_pass(draw: int) -> FloatArray:
@@ -245,12 +257,41 @@ def _draw(
             lambda: scorer.under_noise(units, scales.sigmas, key=key, draw=draw),
         )
 
-    return np.stack([one_pass(draw) for draw in range(passes)])
+    losses = np.stack([one_pass(draw) for draw in range(passes)], axis=1)
+    draws = [Draws(losses=of_one, block=scorer.units_per_draw) for of_one in losses]
+    return scorer.at_centre(units), [found.estimate(delta) for found in draws]
+
+
+def _until_tolerance(
+    scorer: Scorer,
+    units: Sequence[Unit],
+    scales: Scales,
+    settings: Settings,
+    store: DrawStore,
+    stratum: int,
+    passes: int,
+    delta: float,
+) -> tuple[FloatArray, list[Estimate]]:
+    """As `_whole_passes`, from as few draws as the tolerance takes."""
+    assert settings.tolerance is not None
+    plan = plan_sampling(
+        scorer,
+        units,
+        scales.sigmas,
+        pilot=settings.pilot,
+        key=NoiseKey(seed=settings.seed, stream=Stream.PILOT, stratum=stratum),
+        tolerance=settings.tolerance,
+        delta=delta,
+        most=passes * len(units),
+    )
+    key = NoiseKey(seed=settings.seed, stream=Stream.CERTIFICATE, stratum=stratum)
+    found = sample_pairs(scorer, units, scales.sigmas, plan, key=key, store=store)
+    return plan.centre, found
 
 
 def _certify_stratum(
     stratum: _Stratum,
-    draws: Draws,
+    estimate: Estimate,
     centre: FloatArray,
     scales: Scales,
     shares: Shares,
@@ -260,7 +301,7 @@ def _certify_stratum(
     n = stratum.part.n
     kl = math.nextafter(scales.kl + scales.grid.log_cost, math.inf)
     terms: Any = {"kl": kl, "n": n, "delta": shares.kl_bound}
-    low, high = draws.interval(shares.monte_carlo)
+    low, high = estimate.interval
     upper = certified("seeger_maurer", empirical_risk=high, **terms)
     lower = certified("seeger_maurer_lower", empirical_risk=low, **terms)
     complexity = Complexity(
@@ -269,7 +310,7 @@ def _certify_stratum(
     )
     parts = parts_of(
         upper=upper,
-        empirical_risk=draws.mean,
+        empirical_risk=estimate.mean,
         empirical_risk_upper=high,
         complexity=complexity,
     )
@@ -277,9 +318,10 @@ def _certify_stratum(
         name=stratum.part.name,
         n=n,
         n_records=stratum.part.n_records,
-        n_draws=draws.n_draws,
+        n_draws=estimate.n_draws,
+        sampling=estimate.method,
         n_unscorable=stratum.n_unscorable,
-        empirical_risk=draws.mean,
+        empirical_risk=estimate.mean,
         empirical_risk_bound=(low, high),
         unperturbed_risk=float(centre.mean()),
         risk_bound=(lower, upper),
@@ -424,6 +466,7 @@ def _dependencies(
         "data": [file.sha256 for file in sample.files],
         "strata": [[part.name, part.n] for part in sample.strata],
         "losses": settings.losses,
+        "pairs": None if settings.tolerance is None else settings.pilot,
         "seed": settings.seed,
         "block": 1 if model.noise.per_row else settings.block,
         "environment": asdict(_environment(model, settings)),

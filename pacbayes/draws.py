@@ -19,6 +19,23 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """The posterior's mean of a loss over a sample, by sampling.
+
+    Attributes:
+        mean: The estimate.
+        interval: Contains the true mean with the probability that was asked for.
+        n_draws: Independent draws behind it.
+        method: How, in words.
+    """
+
+    mean: float
+    interval: tuple[float, float]
+    n_draws: int
+    method: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Draws:
     """Losses of units under fresh posterior draws.
 
@@ -50,6 +67,15 @@ class Draws:
         """Ratio of the empirical risk to the mean of the variables, at least 1."""
         n = self.losses.shape[1]
         return float(-(-n // self.block) * self.block / n)
+
+    def estimate(self, delta: float) -> Estimate:
+        """The mean with its interval, wrong w.p. ≤ delta."""
+        return Estimate(
+            mean=self.mean,
+            interval=self.interval(delta),
+            n_draws=self.n_draws,
+            method=f"kl interval over {len(self.losses)} passes with fresh draws",
+        )
 
     def interval(self, delta: float) -> tuple[float, float]:
         """Two-sided interval for the mean over units of the expected loss, wrong w.p. ≤ delta.

@@ -76,6 +76,13 @@ def nll_width(size: int) -> float:
     return math.log1p((1 - SMOOTHING) * size / SMOOTHING)
 
 
+MARGIN = Loss(
+    name="margin",
+    statement="least lead of a target over the best other token, without its sign",
+    compute=margin,
+)
+"""Scored like a loss, to know which examples noise may change; no loss, and not in [0, 1]."""
+
 LOSSES: Mapping[str, Loss] = MappingProxyType(
     {
         "exact": Loss(

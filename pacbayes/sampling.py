@@ -8,24 +8,24 @@ a betting bound, valid whenever one looks, and drawing stops when it is narrow e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtr
 
 from pacbayes.confidence import ControlVariate
 from pacbayes.data.sample import Unit
-from pacbayes.draws import DrawStore
+from pacbayes.draws import DrawStore, Estimate
+from pacbayes.losses import MARGIN
 from pacbayes.posteriors.noise import Stream, keyed_generator
 from pacbayes.risk import FloatArray, NoiseKey, Scorer
 
-METHOD = (
-    "betting interval on differences from the unperturbed losses, of units drawn by their margin"
-)
+METHOD = "betting interval on differences from unperturbed losses, units drawn by their margins"
 
 DRAWS_AT_A_TIME = 512
-"""Draws between two looks at the interval."""
+"""Pairs between two looks at the interval, or a few more to fill the last block."""
 
 UNIFORM_SHARE = 0.3
 """Of the draws, spread evenly over the units: no weight is above its inverse."""
@@ -50,13 +50,40 @@ class Plan:
     most: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A mean with its interval and what it cost."""
+def plan_sampling(
+    scorer: Scorer,
+    units: Sequence[Unit],
+    sigmas: Mapping[str, float],
+    *,
+    pilot: int,
+    key: NoiseKey,
+    tolerance: float,
+    delta: float,
+    most: int,
+) -> Plan:
+    """Scores all units without noise and a pilot with it, and fixes how the units are drawn.
 
-    mean: float
-    interval: tuple[float, float]
-    n_draws: int
+    Args:
+        scorer: Scores with the losses of the certificate.
+        units: The units of a stratum.
+        sigmas: Posterior scale by tensor.
+        pilot: How many units are tried under noise.
+        key: Of the pilot's noise, which is no draw of the certificate.
+        tolerance: See `Plan`.
+        delta: See `Plan`.
+        most: See `Plan`.
+    """
+    with_margin = replace(scorer, losses=(*scorer.losses, MARGIN))
+    *centre, margins = with_margin.at_centre(units)
+    noisy = scorer.under_noise(units[:pilot], sigmas, key=key, draw=0)
+    flipped = float((noisy[0] != centre[0][:pilot]).mean())
+    return Plan(
+        centre=np.array(centre),
+        probabilities=probabilities_by_margin(margins, flipped),
+        tolerance=tolerance,
+        delta=delta,
+        most=most,
+    )
 
 
 def probabilities_by_margin(margins: FloatArray, flipped: float) -> FloatArray:
@@ -84,10 +111,10 @@ def probabilities_by_margin(margins: FloatArray, flipped: float) -> FloatArray:
     return np.asarray(mixed / mixed.sum())
 
 
-def estimate(
+def sample_pairs(
     scorer: Scorer,
     units: Sequence[Unit],
-    sigmas: dict[str, float],
+    sigmas: Mapping[str, float],
     plan: Plan,
     *,
     key: NoiseKey,
@@ -108,15 +135,16 @@ def estimate(
     """
     variates = [ControlVariate(losses, plan.probabilities) for losses in plan.centre]
     found = [_look(variate, plan, None) for variate in variates]
+    block = scorer.units_per_draw
+    size = block * -(-DRAWS_AT_A_TIME // block)
     chunk = 0
-    while chunk * DRAWS_AT_A_TIME < plan.most and not all(_done(e, plan) for e in found):
-        chosen = _choose(plan.probabilities, key, chunk)
+    while chunk * size < plan.most and not all(_done(e, plan) for e in found):
+        chosen = _choose(plan.probabilities, size, key, chunk)
         losses = store.get(
             key.stratum, chunk, _scores(scorer, [units[i] for i in chosen], sigmas, key, chunk)
         )
-        blocks = len(chosen) // scorer.units_per_draw
         for variate, drawn in zip(variates, losses, strict=True):
-            variate.update(drawn.reshape(blocks, -1), chosen.reshape(blocks, -1))
+            variate.update(drawn.reshape(-1, block), chosen.reshape(-1, block))
         found = [
             _look(variate, plan, before) for variate, before in zip(variates, found, strict=True)
         ]
@@ -127,18 +155,20 @@ def estimate(
 def _scores(
     scorer: Scorer,
     units: Sequence[Unit],
-    sigmas: dict[str, float],
+    sigmas: Mapping[str, float],
     key: NoiseKey,
     chunk: int,
 ) -> Callable[[], FloatArray]:
     return lambda: scorer.under_noise(units, sigmas, key=key, draw=chunk)
 
 
-def _choose(probabilities: FloatArray, key: NoiseKey, chunk: int) -> np.ndarray:
+def _choose(
+    probabilities: FloatArray, size: int, key: NoiseKey, chunk: int
+) -> npt.NDArray[np.int64]:
     generator = keyed_generator(
         seed=key.seed, stream=Stream.EXAMPLES, stratum=key.stratum, draw=chunk
     )
-    return generator.choice(len(probabilities), size=DRAWS_AT_A_TIME, p=probabilities)
+    return generator.choice(len(probabilities), size=size, p=probabilities)
 
 
 def _look(variate: ControlVariate, plan: Plan, before: Estimate | None) -> Estimate:
@@ -147,7 +177,7 @@ def _look(variate: ControlVariate, plan: Plan, before: Estimate | None) -> Estim
     if before is not None:
         low, high = max(low, before.interval[0]), min(high, before.interval[1])
     mean = min(max(variate.mean, low), high)
-    return Estimate(mean=mean, interval=(low, high), n_draws=variate.n_draws)
+    return Estimate(mean=mean, interval=(low, high), n_draws=variate.n_draws, method=METHOD)
 
 
 def _done(found: Estimate, plan: Plan) -> bool:

@@ -38,6 +38,7 @@ def make_stratum(**changes):
         "n": 8,
         "n_records": 10,
         "n_draws": 8,
+        "sampling": "kl interval over 1 pass with fresh draws",
         "n_unscorable": 1,
         "empirical_risk": 0.25,
         "empirical_risk_bound": (0.125, 0.375),

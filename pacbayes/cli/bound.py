@@ -78,6 +78,12 @@ def bound(
     passes: Annotated[
         int, typer.Option(help="Passes over the data, each with fresh posterior draws.")
     ] = 4,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="Draw until the posterior's empirical risk is known to this, at most --passes."
+        ),
+    ] = None,
     draws: Annotated[
         int | None, typer.Option(help="At least this many draws per stratum, instead of --passes.")
     ] = None,
@@ -120,6 +126,8 @@ def bound(
         raise InputError("--prior-data says what a prior was trained on; give it as --prior.")
     if prior_scale is not None and not 0 < prior_scale < math.inf:
         raise InputError(f"--prior-scale must be positive and finite, got {prior_scale}.")
+    if tolerance is not None and not 0 < tolerance < 1:
+        raise InputError(f"--tolerance must lie in (0, 1), got {tolerance}.")
     from pacbayes.data.sample import read_sample
 
     sample = read_sample(
@@ -145,6 +153,7 @@ def bound(
         delta=delta,
         seed=seed,
         passes=passes,
+        tolerance=tolerance,
         draws=draws,
         batch_size=batch_size,
         block=noise_batch,

@@ -98,6 +98,7 @@ def changed(tmp_path, good, name):
             },
             "b.jsonl:1: id '7' is that of ",
         ),
+        "tolerance": ({"--tolerance": 1}, "--tolerance must lie in (0, 1), got 1.0"),
         "prior scale": ({"--prior-scale": 0}, "--prior-scale must be positive"),
         "config": ({"--config": write(tmp_path / "c.toml", "lossy = 1")}, "did you mean 'loss'?"),
     }[name]
@@ -107,7 +108,7 @@ CASES = [
     *("missing folder", "no base", "malformed", "empty", "no completion", "missing file"),
     *("truncated", "pickle", "delta 0", "delta 1", "delta nan", "loss", "passes", "edges"),
     *("config type", "nan", "shapes", "messages", "out", "strata", "device", "held-out", "config"),
-    *("prior split", "prior id", "prior scale"),
+    *("prior split", "prior id", "prior scale", "tolerance"),
 ]
 
 
@@ -127,6 +128,14 @@ def test_prior_data_without_its_prior(good, run_bound):
     code, _, err = run_bound(*flat(good | {"--prior-data": good["--data"]}))
     assert code == 2
     assert "give it as --prior" in err
+
+
+def test_draws_to_a_tolerance(good, run_bound):
+    code, _, err = run_bound(*flat(good | {"--tolerance": 0.2, "--passes": 50}), "--loss", "token")
+    assert code == 0, err
+    (stratum,) = Certificate.read(good["--out"] / "certificate.json").strata
+    assert stratum.empirical_risk_bound[1] - stratum.empirical_risk <= 0.2
+    assert stratum.n_draws < 50 * stratum.n
 
 
 def test_a_split_prior_is_shown_beside(good, tmp_path, run_bound):
