@@ -6,6 +6,7 @@ import ctypes
 import math
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 VACUOUS = 3
 
 _LOSSES = ("exact", "token", "nll")
+_OBJECTS = ("drawn", "compressed", "tokens")
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
@@ -59,6 +61,14 @@ def bound(
     loss: Annotated[
         list[str] | None,
         typer.Option(help=f"{', '.join(_LOSSES)}; repeat it for several. [default: exact]"),
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Certify one network beside the posterior: drawn (from the posterior once), "
+            "compressed (the fine-tuning in few bits); or tokens (those of these documents, "
+            "predicted by the drawn network). Repeat it for several."
+        ),
     ] = None,
     delta: Annotated[
         float, typer.Option(help="Probability that any statement of the certificate is wrong.")
@@ -101,7 +111,9 @@ def bound(
     Example: pacbayes-bound --checkpoint ckpt --data hard.jsonl
     """
     losses = tuple(dict.fromkeys(loss or ["exact"]))
+    objects = tuple(dict.fromkeys(also or ()))
     _check_options(delta=delta, losses=losses, dtype=dtype, seed=seed)
+    _check_objects(objects, losses)
     _check_positive(
         passes=passes, draws=draws, batch_size=batch_size, noise_batch=noise_batch, strata=strata
     )
@@ -132,9 +144,9 @@ def bound(
     if dry_run:
         _show_dry_run(model, sample, settings)
         return
-    certificates = _certify(model, sample, settings, out, quiet=as_json)
+    certificates, others = _certify(model, sample, settings, out, objects, quiet=as_json)
     if as_json:
-        texts = [certificate.to_json() for certificate in certificates]
+        texts = [certificate.to_json() for certificate in (*certificates, *others)]
         typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
     if require_nonvacuous and any(s.vacuous for found in certificates for s in found.strata):
         raise typer.Exit(VACUOUS)
@@ -152,6 +164,14 @@ def _check_options(*, delta: float, losses: tuple[str, ...], dtype: str, seed: i
         raise InputError(f"--dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}.")
     if not 0 <= seed < 2**64:
         raise InputError(f"--seed must lie in [0, 2**64), got {seed}.")
+
+
+def _check_objects(objects: tuple[str, ...], losses: tuple[str, ...]) -> None:
+    for name in objects:
+        if name not in _OBJECTS:
+            raise InputError(f"--also must be one of {', '.join(_OBJECTS)}, got {name!r}.")
+    if "tokens" in objects and not {"token", "nll"} & set(losses):
+        raise InputError("--also tokens needs --loss token or --loss nll, losses of single tokens.")
 
 
 def _check_positive(**values: int | None) -> None:
@@ -236,26 +256,57 @@ def _keep_freed_memory() -> None:
 
 
 def _certify(
-    model: FineTuned, sample: Sample, settings: Settings, out: Path, *, quiet: bool
-) -> tuple[Certificate, ...]:
+    model: FineTuned,
+    sample: Sample,
+    settings: Settings,
+    out: Path,
+    objects: tuple[str, ...],
+    *,
+    quiet: bool,
+) -> tuple[tuple[Certificate, ...], tuple[Certificate, ...]]:
+    """The posterior's certificates, then those of the other objects; all are written and shown."""
     from pacbayes.certify import certify
     from pacbayes.cli.progress import progress
-    from pacbayes.report.figure import save_figure
+    from pacbayes.objects import OBJECTS, Run
     from pacbayes.report.table import show_certificates
 
+    written, others = [], []
     with progress() as track:
         certificates = certify(model, sample, settings, draws_folder=out / "draws", track=track)
+        written += _write(certificates, out, "certificate")
+        run = Run(
+            model=model,
+            sample=sample,
+            settings=settings,
+            certificates=certificates,
+            folder=out / "objects",
+            track=track,
+        )
+        for name in objects:
+            found = OBJECTS[name](run)
+            written += _write(found, out, f"certificate.{name}")
+            others.append(found)
+    if not quiet:
+        show_certificates(certificates)
+        for found in others:
+            typer.echo()
+            show_certificates(found)
+        typer.echo(f"Written: {', '.join(map(str, written))}")
+    return certificates, tuple(certificate for found in others for certificate in found)
+
+
+def _write(certificates: Sequence[Certificate], out: Path, stem: str) -> list[Path]:
+    """Writes a certificate and its figure for each loss; only the first is without its name."""
+    from pacbayes.report.figure import save_figure
+
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for place, certificate in enumerate(certificates):
-        suffix = "" if place == 0 else f".{certificate.loss.name}"
-        path = out / f"certificate{suffix}.json"
+        name = stem if place == 0 else f"{stem}.{certificate.loss.name}"
+        path = out / f"{name}.json"
         certificate.write(path)
-        written += [path, save_figure(certificate, out / "figures" / f"certificate{suffix}.png")]
-    if not quiet:
-        show_certificates(certificates)
-        typer.echo(f"Written: {', '.join(map(str, written))}")
-    return certificates
+        written += [path, save_figure(certificate, out / "figures" / f"{name}.png")]
+    return written
 
 
 def _show_dry_run(model: FineTuned, sample: Sample, settings: Settings) -> None:
