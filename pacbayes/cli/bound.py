@@ -6,7 +6,6 @@ import ctypes
 import math
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +16,6 @@ from pacbayes.cli.config import apply_config
 from pacbayes.errors import InputError
 
 if TYPE_CHECKING:
-    from pacbayes.certificate import Certificate
     from pacbayes.certify import Settings
     from pacbayes.data.sample import Sample
     from pacbayes.models.fine_tuned import FineTuned
@@ -144,7 +142,9 @@ def bound(
     if dry_run:
         _show_dry_run(model, sample, settings)
         return
-    certificates, others = _certify(model, sample, settings, out, objects, quiet=as_json)
+    from pacbayes.cli.results import certify_and_write
+
+    certificates, others = certify_and_write(model, sample, settings, out, objects, quiet=as_json)
     if as_json:
         texts = [certificate.to_json() for certificate in (*certificates, *others)]
         typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
@@ -253,60 +253,6 @@ def _keep_freed_memory() -> None:
         libc.mallopt(mmap_threshold, 2**25)
         libc.mallopt(trim_threshold, 2**31 - 1)
         libc.mallopt(top_pad, 2**28)
-
-
-def _certify(
-    model: FineTuned,
-    sample: Sample,
-    settings: Settings,
-    out: Path,
-    objects: tuple[str, ...],
-    *,
-    quiet: bool,
-) -> tuple[tuple[Certificate, ...], tuple[Certificate, ...]]:
-    """The posterior's certificates, then those of the other objects; all are written and shown."""
-    from pacbayes.certify import certify
-    from pacbayes.cli.progress import progress
-    from pacbayes.objects import OBJECTS, Run
-    from pacbayes.report.table import show_certificates
-
-    written, others = [], []
-    with progress() as track:
-        certificates = certify(model, sample, settings, draws_folder=out / "draws", track=track)
-        written += _write(certificates, out, "certificate")
-        run = Run(
-            model=model,
-            sample=sample,
-            settings=settings,
-            certificates=certificates,
-            folder=out / "objects",
-            track=track,
-        )
-        for name in objects:
-            found = OBJECTS[name](run)
-            written += _write(found, out, f"certificate.{name}")
-            others.append(found)
-    if not quiet:
-        show_certificates(certificates)
-        for found in others:
-            typer.echo()
-            show_certificates(found)
-        typer.echo(f"Written: {', '.join(map(str, written))}")
-    return certificates, tuple(certificate for found in others for certificate in found)
-
-
-def _write(certificates: Sequence[Certificate], out: Path, stem: str) -> list[Path]:
-    """Writes a certificate and its figure for each loss; only the first is without its name."""
-    from pacbayes.report.figure import save_figure
-
-    out.mkdir(parents=True, exist_ok=True)
-    written = []
-    for place, certificate in enumerate(certificates):
-        name = stem if place == 0 else f"{stem}.{certificate.loss.name}"
-        path = out / f"{name}.json"
-        certificate.write(path)
-        written += [path, save_figure(certificate, out / "figures" / f"{name}.png")]
-    return written
 
 
 def _show_dry_run(model: FineTuned, sample: Sample, settings: Settings) -> None:

@@ -232,7 +232,7 @@ def test_interruption_says_how_to_go_on(good, run_bound, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pacbayes.certify.certify", interrupted)
+    monkeypatch.setattr("pacbayes.cli.results.certify", interrupted)
     code, out, err = run_bound(*flat(good))
     assert code == 130
     assert out == ""
