@@ -120,6 +120,55 @@ class Centre:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CertifiedObject:
+    """What the risk in `risk_bound` is the risk of.
+
+    Attributes:
+        kind: `posterior`: weights drawn afresh for every prediction; `drawn`: one network drawn
+            once from the posterior; `compressed`: one network decoded from a code of few bits.
+        description: The same in words, with what the risk is a mean over.
+        target: `fresh`: the mean loss on fresh units; `tokens`: the mean over the scored tokens of
+            these documents of the loss to be expected given what comes before each; then `n` of
+            a stratum counts tokens.
+        path: Folder of the network's checkpoint; null for the posterior.
+        sha256: Its hash, as that of a `Centre`; null for the posterior.
+        code_bits: Length of the network's code in bits; null if it has none.
+    """
+
+    kind: Literal["posterior", "drawn", "compressed"]
+    description: str
+    target: Literal["fresh", "tokens"]
+    path: str | None
+    sha256: str | None
+    code_bits: int | None
+
+    @classmethod
+    def posterior(cls) -> CertifiedObject:
+        """The posterior itself."""
+        return cls(
+            kind="posterior",
+            description="the posterior: weights drawn afresh for every prediction",
+            target="fresh",
+            path=None,
+            sha256=None,
+            code_bits=None,
+        )
+
+    def __post_init__(self) -> None:
+        for name in ("path", "sha256"):
+            _require(
+                (getattr(self, name) is None) == (self.kind == "posterior"),
+                f"`{name}` must be null for the posterior and for it only, got {self.kind!r}.",
+            )
+        if self.sha256 is not None:
+            _require_sha256(self.sha256)
+        _require(
+            (self.code_bits is not None) == (self.kind == "compressed"),
+            f"`code_bits` must be given for a compressed network only, got {self.kind!r}.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScaleGrid:
     """The prior scales among which one was chosen after seeing the data.
 
@@ -182,7 +231,8 @@ class Prior:
     Attributes:
         centre: Its mean.
         base: Weights that P and Q share, the base model of an adapter; null for a full model.
-        family: `gaussian`; the scales are those of the posterior's groups.
+        family: `gaussian`; the scales are those of the posterior's groups. `code` for a compressed
+            network: 2^-bits for each code.
         scale_grid: The choice of its scale.
         data: Files that the prior was trained on, disjoint from `data`; empty if on none.
     """
@@ -229,8 +279,8 @@ class Posterior:
     """The distribution Q over weights whose risk is certified.
 
     Attributes:
-        centre: Its mean, the fine-tuned model.
-        family: `gaussian`.
+        centre: Its mean, the fine-tuned model; the compressed network itself if that is certified.
+        family: `gaussian`, or `point` for a compressed network, which has no groups.
         choice: How centre and scales were chosen, in words; free, as the bound holds for all.
         groups: Scales and distances of all weights that differ between P and Q or are perturbed.
             They describe P and Q together and are therefore written once, here.
@@ -274,7 +324,8 @@ class HeldOut:
         path: The held-out file.
         sha256: Its hash.
         n: Number of independent units in it.
-        stochastic: Risk of the predictor that draws weights from Q, the one that is certified.
+        stochastic: Risk of the object that is certified, such as the predictor that draws weights
+            from Q.
         unperturbed: Risk of the fine-tuned model itself.
     """
 
@@ -339,7 +390,7 @@ class StratumCertificate:
 
     Attributes:
         name: Name of the stratum, unique.
-        n: Number of independent units.
+        n: Number of independent units, or of tokens; see `CertifiedObject.target`.
         n_records: Number of records in them.
         n_draws: Number of independent draws of weights behind `empirical_risk`.
         sampling: How `empirical_risk` and its bound were found from the draws, in words.
@@ -387,11 +438,6 @@ class StratumCertificate:
 
     def __post_init__(self) -> None:
         _require(self.n >= 1, f"`n` must be at least 1, got {self.n}.")
-        _require(
-            self.n_records >= self.n,
-            f"`n_records` must be at least `n`, got {self.n_records} < {self.n}; a unit has one "
-            "record or more.",
-        )
         _require(self.n_draws >= 1, f"`n_draws` must be at least 1, got {self.n_draws}.")
         _require(
             0 <= self.n_unscorable <= self.n_records,
@@ -437,10 +483,14 @@ class Certificate:
         seed: Seed of all randomness.
         delta: The failure probability and its ledger.
         loss: The loss.
+        object: What is certified; all that follows speaks of it.
         prior: P.
         posterior: Q.
-        kl: KL(Q||P) in nats; finite.
-        kl_by_group: The same by tensor group; adds up to `kl`.
+        kl: What the bound pays for the choice of the object, in nats; finite. KL(Q||P) of the
+            posterior; ln (dQ/dP)(h), or 0 if that is negative, of a network h drawn from Q;
+            the code length times ln 2 of a compressed one.
+        kl_by_group: The same by tensor group; adds up to `kl`. Of a drawn network parts may be
+            negative; empty for a compressed one.
         strata: One certificate a stratum.
         joint: Intervals of mixtures and gaps on one joint event, by name; may be empty.
         data: The files of certification data.
@@ -457,6 +507,7 @@ class Certificate:
     seed: int
     delta: Delta
     loss: Loss
+    object: CertifiedObject
     prior: Prior
     posterior: Posterior
     kl: float
@@ -478,18 +529,34 @@ class Certificate:
         _require_unique("strata", (stratum.name for stratum in self.strata))
         _require_nonnegative("kl", self.kl)
         self._require_kl_by_group()
+        for stratum in self.strata if self.object.target == "fresh" else ():
+            _require(
+                stratum.n_records >= stratum.n,
+                f"`n_records` must be at least `n`, got {stratum.n_records} < {stratum.n}; a unit "
+                "has one record or more.",
+            )
         _require_json("joint", self.joint)
 
     def _require_kl_by_group(self) -> None:
         for name, value in self.kl_by_group.items():
-            _require_nonnegative(f"kl_by_group.{name}", value)
+            if self.object.kind == "posterior":
+                _require_nonnegative(f"kl_by_group.{name}", value)
         names = {group.name for group in self.posterior.groups}
         _require(
             set(self.kl_by_group) == names,
             "`kl_by_group` must name the posterior's groups, they differ in "
             f"{sorted(set(self.kl_by_group) ^ names)}.",
         )
+        if self.object.kind == "compressed":
+            bits = self.object.code_bits or 0
+            _require(
+                math.isclose(self.kl, bits * math.log(2), rel_tol=1e-9),
+                f"`kl` must be `code_bits` times ln 2, got {self.kl} for {bits} bits.",
+            )
+            return
         total = math.fsum(self.kl_by_group.values())
+        if self.object.kind == "drawn":
+            total = max(0.0, total)
         # two orders of summing differ by rounding only, far below 1e-9
         _require(
             math.isclose(total, self.kl, rel_tol=1e-9, abs_tol=1e-9),

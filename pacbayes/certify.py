@@ -19,6 +19,7 @@ from pacbayes.bounds import certified, log_xi
 from pacbayes.certificate import (
     Centre,
     Certificate,
+    CertifiedObject,
     Complexity,
     DataFile,
     Delta,
@@ -212,7 +213,7 @@ def certify(
                     scales,
                     shares[index],
                     held_out[place],
-                    None if at_prior is None else _test_set(at_prior[place], settings.delta),
+                    None if at_prior is None else held_out_risk(at_prior[place], settings.delta),
                 )
             )
     return tuple(
@@ -362,14 +363,14 @@ def _held_out(
             path=str(path),
             sha256=sha256_of(path),
             n=stratum.part.n,
-            stochastic=_test_set(with_noise, settings.delta),
-            unperturbed=_test_set(without, settings.delta),
+            stochastic=held_out_risk(with_noise, settings.delta),
+            unperturbed=held_out_risk(without, settings.delta),
         )
         for with_noise, without in zip(noisy, calm, strict=True)
     ]
 
 
-def _test_set(losses: FloatArray, delta: float) -> HeldOutRisk:
+def held_out_risk(losses: FloatArray, delta: float) -> HeldOutRisk:
     """Two-sided interval: Clopper–Pearson where every loss is 0 or 1, else the kl interval."""
     n, mean = len(losses), min(1.0, float(losses.mean()))
     half = delta / 2
@@ -403,6 +404,7 @@ def _assemble(
             ledger=tuple(LedgerEntry(event=event, delta=share) for event, share in ledger.entries),
         ),
         loss=_describe_loss(loss, len(model.tokenizer)),
+        object=CertifiedObject.posterior(),
         prior=Prior(
             centre=_centre(model.prior),
             base=None if model.base is None else _centre(model.base),

@@ -123,30 +123,34 @@ class Scorer:
 
     @torch.inference_mode()
     def _forward(self, examples: Sequence[Example]) -> FloatArray:
-        device = _device(self.model)
-        longest = max(len(example.input_ids) for example in examples)
-        ids = torch.zeros(len(examples), longest, dtype=torch.long)
-        for row, example in enumerate(examples):
-            ids[row, : len(example.input_ids)] = torch.tensor(example.input_ids)
-        # causal models never look to the right, so padding there needs no mask
-        logits = self.model.model(input_ids=ids.to(device), use_cache=False).logits
-        columns = [
-            _losses_of(self.losses, logits[row], ids[row].to(device), example)
-            for row, example in enumerate(examples)
-        ]
-        return np.array(columns).T
+        scored = scores_of(self.model, examples)
+        return np.array([_losses_of(self.losses, *pair) for pair in scored]).T
 
 
-def _losses_of(
-    losses: Sequence[Loss], logits: Tensor, ids: Tensor, example: Example
-) -> list[float]:
+@torch.inference_mode()
+def scores_of(model: FineTuned, examples: Sequence[Example]) -> list[tuple[Tensor, Tensor]]:
+    """One forward pass: each example's scores (tokens, vocabulary) and scored token ids."""
+    device = _device(model)
+    longest = max(len(example.input_ids) for example in examples)
+    ids = torch.zeros(len(examples), longest, dtype=torch.long)
+    for row, example in enumerate(examples):
+        ids[row, : len(example.input_ids)] = torch.tensor(example.input_ids)
+    ids = ids.to(device)
+    # causal models never look to the right, so padding there needs no mask
+    logits = model.model(input_ids=ids, use_cache=False).logits
+    pairs = []
+    for row, example in enumerate(examples):
+        wanted = torch.tensor([i for i, scored in enumerate(example.scored) if scored])
+        wanted = wanted.to(device)
+        pairs.append((logits[row, wanted - 1], ids[row, wanted]))
+    return pairs
+
+
+def _losses_of(losses: Sequence[Loss], scores: Tensor, targets: Tensor) -> list[float]:
     """Losses of one example; scores that are not finite count as loss 1."""
-    wanted = torch.tensor([i for i, scored in enumerate(example.scored) if scored])
-    wanted = wanted.to(ids.device)
-    scores = logits[wanted - 1]
     if not bool(torch.isfinite(scores).all()):
         return [1.0] * len(losses)
-    return [loss.compute(scores, ids[wanted]) for loss in losses]
+    return [loss.compute(scores, targets) for loss in losses]
 
 
 def _normals_of(size: int, key: NoiseKey, draw: int, place: int) -> npt.NDArray[np.float32]:

@@ -16,7 +16,6 @@ from pacbayes.cli.config import apply_config
 from pacbayes.errors import InputError
 
 if TYPE_CHECKING:
-    from pacbayes.certificate import Certificate
     from pacbayes.certify import Settings
     from pacbayes.data.sample import Sample
     from pacbayes.models.fine_tuned import FineTuned
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 VACUOUS = 3
 
 _LOSSES = ("exact", "token", "nll")
+_OBJECTS = ("drawn", "compressed", "tokens")
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
@@ -70,6 +70,14 @@ def bound(
     loss: Annotated[
         list[str] | None,
         typer.Option(help=f"{', '.join(_LOSSES)}; repeat it for several. [default: exact]"),
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Certify one network beside the posterior: drawn (from the posterior once), "
+            "compressed (the fine-tuning in few bits); or tokens (those of these documents, "
+            "predicted by the drawn network). Repeat it for several."
+        ),
     ] = None,
     delta: Annotated[
         float, typer.Option(help="Probability that any statement of the certificate is wrong.")
@@ -118,7 +126,9 @@ def bound(
     Example: pacbayes-bound --checkpoint ckpt --data hard.jsonl
     """
     losses = tuple(dict.fromkeys(loss or ["exact"]))
+    objects = tuple(dict.fromkeys(also or ()))
     _check_options(delta=delta, losses=losses, dtype=dtype, seed=seed)
+    _check_objects(objects, losses)
     _check_positive(
         passes=passes, draws=draws, batch_size=batch_size, noise_batch=noise_batch, strata=strata
     )
@@ -163,9 +173,11 @@ def bound(
     if dry_run:
         _show_dry_run(model, sample, settings)
         return
-    certificates = _certify(model, sample, settings, out, quiet=as_json)
+    from pacbayes.cli.results import certify_and_write
+
+    certificates, others = certify_and_write(model, sample, settings, out, objects, quiet=as_json)
     if as_json:
-        texts = [certificate.to_json() for certificate in certificates]
+        texts = [certificate.to_json() for certificate in (*certificates, *others)]
         typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
     if require_nonvacuous and any(s.vacuous for found in certificates for s in found.strata):
         raise typer.Exit(VACUOUS)
@@ -183,6 +195,14 @@ def _check_options(*, delta: float, losses: tuple[str, ...], dtype: str, seed: i
         raise InputError(f"--dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}.")
     if not 0 <= seed < 2**64:
         raise InputError(f"--seed must lie in [0, 2**64), got {seed}.")
+
+
+def _check_objects(objects: tuple[str, ...], losses: tuple[str, ...]) -> None:
+    for name in objects:
+        if name not in _OBJECTS:
+            raise InputError(f"--also must be one of {', '.join(_OBJECTS)}, got {name!r}.")
+    if "tokens" in objects and not {"token", "nll"} & set(losses):
+        raise InputError("--also tokens needs --loss token or --loss nll, losses of single tokens.")
 
 
 def _check_positive(**values: int | None) -> None:
@@ -264,29 +284,6 @@ def _keep_freed_memory() -> None:
         libc.mallopt(mmap_threshold, 2**25)
         libc.mallopt(trim_threshold, 2**31 - 1)
         libc.mallopt(top_pad, 2**28)
-
-
-def _certify(
-    model: FineTuned, sample: Sample, settings: Settings, out: Path, *, quiet: bool
-) -> tuple[Certificate, ...]:
-    from pacbayes.certify import certify
-    from pacbayes.cli.progress import progress
-    from pacbayes.report.figure import save_figure
-    from pacbayes.report.table import show_certificates
-
-    with progress() as track:
-        certificates = certify(model, sample, settings, draws_folder=out / "draws", track=track)
-    out.mkdir(parents=True, exist_ok=True)
-    written = []
-    for place, certificate in enumerate(certificates):
-        suffix = "" if place == 0 else f".{certificate.loss.name}"
-        path = out / f"certificate{suffix}.json"
-        certificate.write(path)
-        written += [path, save_figure(certificate, out / "figures" / f"certificate{suffix}.png")]
-    if not quiet:
-        show_certificates(certificates)
-        typer.echo(f"Written: {', '.join(map(str, written))}")
-    return certificates
 
 
 def _show_dry_run(model: FineTuned, sample: Sample, settings: Settings) -> None:

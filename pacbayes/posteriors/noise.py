@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, unique
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +10,14 @@ import numpy.typing as npt
 from pacbayes.errors import InputError
 
 
+@unique
 class Stream(IntEnum):
     """What a piece of noise is for. Different streams are independent."""
 
     CERTIFICATE = 1
     PILOT = 2
     HELD_OUT = 3
+    DRAWN_NETWORK = 4
     EXAMPLES = 8
 
 

@@ -82,6 +82,8 @@ def changed(tmp_path, good, name):
         "delta 1": ({"--delta": 1}, "--delta must lie in (0, 1), got 1.0"),
         "delta nan": ({"--delta": "nan"}, "--delta must lie in (0, 1), got nan"),
         "loss": ({"--loss": "accuracy"}, "--loss must be one of exact, token, nll"),
+        "also": ({"--also": "sampled"}, "--also must be one of drawn, compressed, tokens, got"),
+        "tokens": ({"--also": "tokens"}, "--also tokens needs --loss token or --loss nll"),
         "passes": ({"--passes": 0}, "--passes must be at least 1, got 0"),
         "edges": ({"--strata-edges": "2,x"}, "--strata-edges must be numbers"),
         "strata": ({"--strata": 9}, "`strata` must lie in [1, 2]"),
@@ -109,6 +111,7 @@ CASES = [
     *("truncated", "pickle", "delta 0", "delta 1", "delta nan", "loss", "passes", "edges"),
     *("config type", "nan", "shapes", "messages", "out", "strata", "device", "held-out", "config"),
     *("prior split", "prior id", "prior scale", "tolerance"),
+    *("also", "tokens"),
 ]
 
 
@@ -184,6 +187,32 @@ def test_several_losses_and_strata(good, run_bound):
     assert certificate.loss.range[1] == pytest.approx(8.4, abs=0.3)  # ln(1 + 99 · 48)
 
 
+def test_other_objects_beside_the_posterior(good, run_bound):
+    names = ("drawn", "compressed", "tokens")
+    also = [part for name in names for part in ("--also", name)]
+    code, out, _ = run_bound(*flat(good), "--loss", "exact", "--loss", "token", *also)
+    assert code == 0
+    assert out.count("Object: one network") == 3
+    flowing = " ".join(out.split())
+    for words in ("drawn once from the posterior", "compressed to", "tokens of these documents"):
+        assert words in flowing
+    stems = ["certificate", "certificate.drawn", "certificate.compressed", "certificate.tokens"]
+    for stem in stems:
+        certificate = Certificate.read(good["--out"] / f"{stem}.json")
+        kind = {"certificate": "posterior", "certificate.tokens": "drawn"}.get(stem)
+        assert certificate.object.kind == kind or stem.endswith(certificate.object.kind)
+        assert (good["--out"] / "figures" / f"{stem}.png").stat().st_size > 1000
+    assert Certificate.read(good["--out"] / "certificate.drawn.token.json").loss.name == "token"
+    assert Certificate.read(good["--out"] / "certificate.tokens.json").loss.name == "token"
+    assert not (good["--out"] / "certificate.tokens.token.json").exists()
+
+
+def test_json_of_several_objects_is_a_list(good, run_bound):
+    code, out, _ = run_bound(*flat(good), "--also", "drawn", "--json")
+    assert code == 0
+    assert [found["object"]["kind"] for found in json.loads(out)] == ["posterior", "drawn"]
+
+
 def test_config_file(good, tmp_path, run_bound):
     config = tmp_path / "run.toml"
     shutil.copy(good["--data"], tmp_path / "short.jsonl")
@@ -240,7 +269,7 @@ def test_interruption_says_how_to_go_on(good, run_bound, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pacbayes.certify.certify", interrupted)
+    monkeypatch.setattr("pacbayes.cli.results.certify", interrupted)
     code, out, err = run_bound(*flat(good))
     assert code == 130
     assert out == ""
