@@ -42,8 +42,8 @@ from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
 from pacbayes.posteriors import prior_scale
 from pacbayes.posteriors.gaussian import best_prior_scale, group_kl
-from pacbayes.posteriors.noise import Stream
-from pacbayes.risk import FloatArray, NoiseKey, Scorer
+from pacbayes.posteriors.noise import NoiseKey, Stream
+from pacbayes.risk import FloatArray, Scorer
 from pacbayes.weight_perturbation import Pilot, Scales, choose_scales, with_best_prior
 
 MONTE_CARLO_SHARE = 0.2

@@ -19,8 +19,8 @@ from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.posteriors import prior_scale
 from pacbayes.posteriors.allocation import allocate
 from pacbayes.posteriors.gaussian import best_prior_scale, kl_divergence
-from pacbayes.posteriors.noise import Stream
-from pacbayes.risk import NoiseKey, Scorer
+from pacbayes.posteriors.noise import NoiseKey, Stream
+from pacbayes.risk import Scorer
 
 Score = tuple[float, float]
 """The bound on a log scale, then its square-root form, which still tells vacuous bounds apart."""
