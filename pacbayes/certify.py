@@ -42,9 +42,9 @@ from pacbayes.losses import LOSSES, SMOOTHING, Loss
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
 from pacbayes.posteriors.gaussian import best_prior_scale, group_kl
-from pacbayes.posteriors.noise import Stream
+from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.posteriors.prior_scale import GRID, Grid
-from pacbayes.risk import FloatArray, NoiseKey, Scorer
+from pacbayes.risk import FloatArray, Scorer
 from pacbayes.sampling import plan_sampling, sample_pairs
 from pacbayes.weight_perturbation import Pilot, Scales, Search, choose_posterior, with_best_prior
 

@@ -15,20 +15,10 @@ from pacbayes.data.encode import Example
 from pacbayes.data.sample import Unit
 from pacbayes.losses import Loss
 from pacbayes.models.fine_tuned import FineTuned
-from pacbayes.models.noise import total_size
-from pacbayes.posteriors.noise import Stream, standard_normals
+from pacbayes.posteriors.noise import Draw, NoiseKey
 
 FloatArray = npt.NDArray[np.float64]
 Row = tuple[int, Example]
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoiseKey:
-    """What the noise of a set of units is keyed by, besides the draw and the unit."""
-
-    seed: int
-    stream: Stream
-    stratum: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,44 +72,49 @@ class Scorer:
         """
         signed = {name: sign * sigma for name, sigma in sigmas.items()}
         rows = _rows(units)
+        applied = self.model.noise.applied
+
+        def with_own_draws(batch: Sequence[Row]) -> AbstractContextManager[None]:
+            draws = [Draw(key=key, number=draw, unit=unit) for unit, _ in batch]
+            return applied(draws, signed, [len(example.input_ids) for _, example in batch])
+
         if self.model.noise.per_row:
-            losses = self._score(rows, lambda batch: self._noise(batch, signed, key, draw))
-            return _means(units, rows, losses)
+            return _means(units, rows, self._score(rows, with_own_draws))
         losses = np.empty((len(self.losses), len(rows)))
         place = np.array([unit // self.block for unit, _ in rows])
         for block in range(-(-len(units) // self.block)):
             (inside,) = np.nonzero(place == block)
-            with self.model.noise.applied(self._normals([block], key, draw), signed):
+            with applied([Draw(key=key, number=draw, unit=block)], signed):
                 members = [rows[i] for i in inside]
                 losses[:, inside] = self._score(members, lambda _: nullcontext())
         return _means(units, rows, losses)
-
-    def _noise(
-        self, batch: Sequence[Row], sigmas: Mapping[str, float], key: NoiseKey, draw: int
-    ) -> AbstractContextManager[None]:
-        return self.model.noise.applied(self._normals([u for u, _ in batch], key, draw), sigmas)
-
-    def _normals(self, places: Sequence[int], key: NoiseKey, draw: int) -> Tensor:
-        size = total_size(self.model.noise.tensors)
-        rows = {place: _normals_of(size, key, draw, place) for place in set(places)}
-        stacked = np.stack([rows[place] for place in places])
-        return torch.from_numpy(stacked).to(_device(self.model))
 
     def _score(
         self, rows: Sequence[Row], noise: Callable[[Sequence[Row]], AbstractContextManager[None]]
     ) -> FloatArray:
         """Losses of each row, in the order given; batches hold rows of similar length."""
         losses = np.ones((len(self.losses), len(rows)))
-        able = [i for i, (_, example) in enumerate(rows) if example.unscorable is None]
-        able.sort(key=lambda i: len(rows[i][1].input_ids))
-        self.tick(len(rows) - len(able))
-        for start in range(0, len(able), self.batch_size):
-            places = able[start : start + self.batch_size]
+        batches = self._batches(rows)
+        self.tick(len(rows) - sum(map(len, batches)))
+        for places in batches:
             batch = [rows[i] for i in places]
             with noise(batch):
                 losses[:, places] = self._forward([example for _, example in batch])
             self.tick(len(places))
         return losses
+
+    def _batches(self, rows: Sequence[Row]) -> list[list[int]]:
+        """Places of the scorable rows, those of a unit together, as they share a draw."""
+        units: dict[int, list[int]] = {}
+        for place, (unit, example) in enumerate(rows):
+            if example.unscorable is None:
+                units.setdefault(unit, []).append(place)
+        batches: list[list[int]] = []
+        for places in sorted(units.values(), key=lambda u: max(_length(rows[i]) for i in u)):
+            if not batches or len(batches[-1]) + len(places) > self.batch_size:
+                batches.append([])
+            batches[-1] += places
+        return batches
 
     @torch.inference_mode()
     def _forward(self, examples: Sequence[Example]) -> FloatArray:
@@ -153,10 +148,8 @@ def _losses_of(losses: Sequence[Loss], scores: Tensor, targets: Tensor) -> list[
     return [loss.compute(scores, targets) for loss in losses]
 
 
-def _normals_of(size: int, key: NoiseKey, draw: int, place: int) -> npt.NDArray[np.float32]:
-    return standard_normals(
-        size, seed=key.seed, stream=key.stream, stratum=key.stratum, draw=draw, unit=place
-    )
+def _length(row: Row) -> int:
+    return len(row[1].input_ids)
 
 
 def _rows(units: Sequence[Unit]) -> list[Row]:

@@ -19,8 +19,8 @@ from pacbayes.confidence import ControlVariate
 from pacbayes.data.sample import Unit
 from pacbayes.draws import DrawStore, Estimate
 from pacbayes.losses import MARGIN
-from pacbayes.posteriors.noise import Stream, keyed_generator
-from pacbayes.risk import FloatArray, NoiseKey, Scorer
+from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
+from pacbayes.risk import FloatArray, Scorer
 
 METHOD = "betting interval on differences from unperturbed losses, units drawn by their margins"
 
@@ -165,9 +165,8 @@ def _scores(
 def _choose(
     probabilities: FloatArray, size: int, key: NoiseKey, chunk: int
 ) -> npt.NDArray[np.int64]:
-    generator = keyed_generator(
-        seed=key.seed, stream=Stream.EXAMPLES, stratum=key.stratum, draw=chunk
-    )
+    examples = replace(key, stream=Stream.EXAMPLES)
+    generator = np.random.Generator(Draw(key=examples, number=chunk, unit=0).bits(part=0))
     return generator.choice(len(probabilities), size=size, p=probabilities)
 
 

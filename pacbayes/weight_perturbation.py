@@ -22,9 +22,9 @@ from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.gauge import gauges
 from pacbayes.posteriors.allocation import allocate
 from pacbayes.posteriors.gaussian import best_prior_scale, kl_divergence
-from pacbayes.posteriors.noise import Stream
+from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.posteriors.prior_scale import GRID, Grid
-from pacbayes.risk import NoiseKey, Scorer
+from pacbayes.risk import Scorer
 
 Score = tuple[float, float]
 """The bound on a log scale, then its square-root form, which still tells vacuous bounds apart."""

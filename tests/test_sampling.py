@@ -10,8 +10,7 @@ from pacbayes.data.sample import read_sample
 from pacbayes.draws import DrawStore
 from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
-from pacbayes.posteriors.noise import Stream, keyed_generator
-from pacbayes.risk import NoiseKey
+from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.sampling import UNIFORM_SHARE, Plan, probabilities_by_margin, sample_pairs
 
 N = 400
@@ -26,7 +25,7 @@ class Flips:
     units_per_draw: int = 1
 
     def under_noise(self, units, sigmas, *, key, draw):
-        rng = keyed_generator(seed=key.seed, stream=key.stream, stratum=key.stratum, draw=draw)
+        rng = np.random.Generator(Draw(key=key, number=draw, unit=0).bits(part=0))
         places = np.array(units)
         # units of a block share a draw, and so their fate
         fate = np.repeat(rng.random(len(places) // self.units_per_draw), self.units_per_draw)
@@ -79,7 +78,7 @@ def test_interval_contains_the_truth(block):
     biased = []
     for seed in range(20):
         found = run(replace(scorer), margins, seed, tolerance=1e-9, most=4000)
-        rng = keyed_generator(seed=seed, stream=Stream.EXAMPLES, stratum=0, draw=0)
+        rng = np.random.default_rng(seed)
         drawn = rng.choice(N, size=4000, p=probabilities_by_margin(margins, 0.06))
         plain = np.where(
             rng.random(4000) < scorer.chance[drawn], 1 - scorer.centre[drawn], scorer.centre[drawn]

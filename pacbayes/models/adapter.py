@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pacbayes.errors import InputError
 from pacbayes.models import folder as folders
 from pacbayes.models.fine_tuned import FineTuned
+from pacbayes.models.layer_noise import LayerNoise
 from pacbayes.models.loading import (
     TRAINED_SET,
     OpenOptions,
@@ -24,7 +25,6 @@ from pacbayes.models.loading import (
     source_of,
     suggested_sigmas,
 )
-from pacbayes.models.noise import LoraNoise
 
 _DATA_FREE_INITS = (True, False, "gaussian", "orthogonal")
 _BASE_CHANGING_INITS = ("pissa", "olora", "loftq", "lora_ga", "corda")
@@ -62,7 +62,7 @@ def open_adapter(options: OpenOptions) -> FineTuned:
         tokenizer=tokenizer,
         context=context_of(base),
         kind="adapter",
-        noise=LoraNoise(changed),
+        noise=LayerNoise({name: m.weight for name, m in changed.items()}),
         prior_centre={k: before[k] for k in changed},
         relative_scales={k: (3 * m.in_features) ** -0.5 for k, m in changed.items()},
         suggested_sigmas=suggested_sigmas(options.checkpoint, changed),

@@ -7,18 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from pacbayes.bounds import certified, log_xi
 from pacbayes.certificate import Certificate, CertifiedObject, Complexity, Posterior, TensorGroup
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
-from pacbayes.models.noise import total_size
 from pacbayes.models.writing import computing_with, write_checkpoint
 from pacbayes.objects.run import Evaluated, FloatArray, Run, mean_interval, network_certificates
-from pacbayes.posteriors.noise import Stream, standard_normals
+from pacbayes.posteriors import noise
 
 DRAWN_ONCE = (
     "The network was drawn from the posterior once, with noise fixed by the seed, and never drawn "
@@ -53,20 +50,21 @@ class Draw:
 
 def draw(model: FineTuned, posterior: Posterior, *, seed: int) -> Draw:
     """The one network of this posterior and this seed."""
-    size = total_size(model.noise.tensors)
-    normals = standard_normals(
-        size, seed=seed, stream=Stream.DRAWN_NETWORK, stratum=0, draw=0, unit=0
-    ).astype(np.float64)
+    once = noise.Draw(
+        key=noise.NoiseKey(seed=seed, stream=noise.Stream.DRAWN_NETWORK, stratum=0),
+        number=0,
+        unit=0,
+    )
     groups = {group.name: group for group in posterior.groups}
-    weights, ratios, start = {}, {}, 0
-    for name, tensor in model.noise.tensors.items():
-        z = torch.from_numpy(normals[start : start + tensor.numel()]).reshape(tensor.shape)
+    weights, ratios = {}, {}
+    for part, (name, tensor) in enumerate(model.noise.tensors.items()):
+        normals = noise.standard_normals([once], tensor.numel(), part=part)
+        z = normals[0].double().reshape(tensor.shape)
         centre = tensor.detach().cpu().double()
         weights[name] = centre + groups[name].sigma_posterior * z
         ratios[name] = log_density_ratio(
             groups[name], z, centre - model.prior_centre[name].detach().double()
         )
-        start += tensor.numel()
     return Draw(weights=weights, log_ratio_by_group=ratios)
 
 

@@ -14,7 +14,8 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from pacbayes.models.noise import LoraNoise, total_size
+from pacbayes.models.layer_noise import LayerNoise
+from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.sample.pretrain import encode_batch
 from pacbayes.sample.problems import Problem
 
@@ -73,7 +74,10 @@ def fine_tune(
 ) -> dict[str, float]:
     """Trains the adapter in place and returns the learned noise scale of each tensor, if any."""
     factors = lora_factors(model, "B")
-    noise = LoraNoise(factors)
+    # making the matrices is the way that has a gradient everywhere
+    noise = LayerNoise(
+        {name: module.weight for name, module in factors.items()}, by_tokens=lambda *_: False
+    )
     log_sigmas = {
         name: nn.Parameter(torch.tensor(math.log(recipe.initial_sigma))) for name in factors
     }
@@ -91,7 +95,7 @@ def fine_tune(
         lambda step: min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps)),
     )
     device = next(model.parameters()).device
-    generator = torch.Generator().manual_seed(seed)
+    key = NoiseKey(seed=seed, stream=Stream.TRAINING, stratum=0)
     rng = random.Random(seed)
     for epoch in range(recipe.epochs):
         total = 0.0
@@ -99,9 +103,10 @@ def fine_tune(
             ids, mask = (t.to(device) for t in encode_batch(batch, tokenizer))
             context: AbstractContextManager[None] = nullcontext()
             if recipe.towards_bound:
-                normals = torch.randn(len(batch), total_size(noise.tensors), generator=generator)
+                number = schedule.last_epoch  # counts the steps
+                draws = [Draw(key=key, number=number, unit=row) for row in range(len(batch))]
                 sigmas: dict[str, Any] = {name: value.exp() for name, value in log_sigmas.items()}
-                context = noise.applied(normals.to(device), sigmas)
+                context = noise.applied(draws, sigmas, [ids.shape[1] - 1] * len(batch))
             with context:
                 loss = completion_nll(model, ids, mask)
             total += loss.item() * len(batch)
