@@ -42,10 +42,12 @@ from pacbayes.losses import LOSSES, SMOOTHING, Loss
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
 from pacbayes.posteriors.gaussian import best_prior_scale, group_kl
+from pacbayes.posteriors.noise import FORMAT as NOISE_FORMAT
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.posteriors.prior_scale import GRID, Grid
 from pacbayes.risk import FloatArray, Scorer
 from pacbayes.sampling import plan_sampling, sample_pairs
+from pacbayes.team import ALONE, Team
 from pacbayes.weight_perturbation import Pilot, Scales, Search, choose_posterior, with_best_prior
 
 MONTE_CARLO_SHARE = 0.2
@@ -77,6 +79,7 @@ class Settings:
         dtype: The model's floating-point type.
         prior_scale: The prior's scale relative to the tensors' own, fixed without the data; None
             to choose it from a grid, which is paid for.
+        team: The processes that certify together.
     """
 
     losses: tuple[str, ...] = ("exact",)
@@ -90,6 +93,7 @@ class Settings:
     pilot: int = 256
     dtype: str = "float32"
     prior_scale: float | None = None
+    team: Team = ALONE
 
     @property
     def prior_grid(self) -> Grid:
@@ -103,6 +107,7 @@ class Settings:
             losses=tuple(LOSSES[name] for name in self.losses),
             batch_size=self.batch_size,
             block=self.block,
+            team=self.team,
         )
 
     def passes_for(self, draws_in_a_pass: int) -> int:
@@ -182,7 +187,7 @@ def certify(
         )
     )
     scorer = replace(scorer, model=model)
-    store = DrawStore(draws_folder, _dependencies(model, sample, settings, scales))
+    store = DrawStore(draws_folder, _dependencies(model, sample, settings, scales), settings.team)
     certified: list[list[StratumCertificate]] = [[] for _ in settings.losses]
     for index, stratum in enumerate(strata):
         passes = settings.passes_for(_ceil_div(stratum.part.n, scorer.units_per_draw))
@@ -461,6 +466,7 @@ def _dependencies(
     """Everything that the losses of a pass are a function of."""
     return {
         "version": __version__,
+        "noise": NOISE_FORMAT,
         "posterior": model.posterior.sha256,
         "base": None if model.base is None else model.base.sha256,
         "sigmas": scales.sigmas,

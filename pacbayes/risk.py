@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,11 @@ from torch import Tensor
 
 from pacbayes.data.encode import Example
 from pacbayes.data.sample import Unit
+from pacbayes.errors import InputError
 from pacbayes.losses import Loss
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.posteriors.noise import Draw, NoiseKey
+from pacbayes.team import ALONE, Team
 
 FloatArray = npt.NDArray[np.float64]
 Row = tuple[int, Example]
@@ -28,9 +30,11 @@ class Scorer:
     Attributes:
         model: The fine-tuned model.
         losses: The losses in [0, 1].
-        batch_size: Examples in one forward pass; changes memory and speed, not the noise.
+        batch_size: Examples in one forward pass; changes memory and speed, not the noise. Halved
+            for a while where the device has not enough memory.
         block: Units that share a draw where rows of a batch cannot have draws of their own.
         tick: Called with the number of examples just scored.
+        team: The processes that share the work; each scores every so many batches or blocks.
     """
 
     model: FineTuned
@@ -38,6 +42,7 @@ class Scorer:
     batch_size: int = 64
     block: int = 16
     tick: Callable[[int], None] = lambda _: None
+    team: Team = ALONE
 
     @property
     def units_per_draw(self) -> int:
@@ -47,7 +52,7 @@ class Scorer:
     def at_centre(self, units: Sequence[Unit]) -> FloatArray:
         """Losses of each unit without noise, shape (losses, units)."""
         rows = _rows(units)
-        return _means(units, rows, self._score(rows, lambda _: nullcontext()))
+        return self._means(units, rows, self._score(rows, lambda _: nullcontext()))
 
     def under_noise(
         self,
@@ -79,29 +84,58 @@ class Scorer:
             return applied(draws, signed, [len(example.input_ids) for _, example in batch])
 
         if self.model.noise.per_row:
-            return _means(units, rows, self._score(rows, with_own_draws))
-        losses = np.empty((len(self.losses), len(rows)))
+            return self._means(units, rows, self._score(rows, with_own_draws))
+        losses = np.zeros((len(self.losses), len(rows)))
         place = np.array([unit // self.block for unit, _ in rows])
-        for block in range(-(-len(units) // self.block)):
+        alone = replace(self, team=ALONE)
+        for block in self.team.share(range(-(-len(units) // self.block))):
             (inside,) = np.nonzero(place == block)
             with applied([Draw(key=key, number=draw, unit=block)], signed):
                 members = [rows[i] for i in inside]
-                losses[:, inside] = self._score(members, lambda _: nullcontext())
-        return _means(units, rows, losses)
+                losses[:, inside] = alone._score(members, lambda _: nullcontext())
+        return self._means(units, rows, losses)
 
     def _score(
         self, rows: Sequence[Row], noise: Callable[[Sequence[Row]], AbstractContextManager[None]]
     ) -> FloatArray:
-        """Losses of each row, in the order given; batches hold rows of similar length."""
-        losses = np.ones((len(self.losses), len(rows)))
+        """Losses of each row, in the order given; those that others of the team score are 0."""
+        losses = np.zeros((len(self.losses), len(rows)))
         batches = self._batches(rows)
         self.tick(len(rows) - sum(map(len, batches)))
-        for places in batches:
-            batch = [rows[i] for i in places]
-            with noise(batch):
-                losses[:, places] = self._forward([example for _, example in batch])
-            self.tick(len(places))
+        if self.team.leads:
+            losses[:, [example.unscorable is not None for _, example in rows]] = 1.0
+        for places in self.team.share(batches):
+            for fitting, found in self._fitting(rows, places, noise):
+                losses[:, fitting] = found
+            self.tick(len(places) * self.team.size)
         return losses
+
+    def _fitting(
+        self,
+        rows: Sequence[Row],
+        places: list[int],
+        noise: Callable[[Sequence[Row]], AbstractContextManager[None]],
+    ) -> Iterator[tuple[list[int], FloatArray]]:
+        """Losses of a batch, in halves of halves where the device has not enough memory."""
+        batch = [rows[i] for i in places]
+        try:
+            with noise(batch):
+                found = self._forward([example for _, example in batch])
+        except torch.OutOfMemoryError:
+            if len(places) == 1:
+                raise InputError(
+                    f"the device has not enough memory for one example of {_length(batch[0])} "
+                    "tokens; use another device, a smaller --dtype, or --device auto."
+                ) from None
+            found = None
+        if found is not None:
+            yield places, found
+            return
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        middle = len(places) // 2
+        for half in (places[:middle], places[middle:]):
+            yield from self._fitting(rows, half, noise)
 
     def _batches(self, rows: Sequence[Row]) -> list[list[int]]:
         """Places of the scorable rows, those of a unit together, as they share a draw."""
@@ -115,6 +149,13 @@ class Scorer:
                 batches.append([])
             batches[-1] += places
         return batches
+
+    def _means(self, units: Sequence[Unit], rows: Sequence[Row], losses: FloatArray) -> FloatArray:
+        """Mean of each unit's rows, from what all of the team have scored."""
+        sums = np.zeros((len(losses), len(units)))
+        for total, row in zip(sums, self.team.sum(losses), strict=True):
+            np.add.at(total, np.array([place for place, _ in rows]), row)
+        return sums / np.array([len(unit) for unit in units])
 
     @torch.inference_mode()
     def _forward(self, examples: Sequence[Example]) -> FloatArray:
@@ -154,13 +195,6 @@ def _length(row: Row) -> int:
 
 def _rows(units: Sequence[Unit]) -> list[Row]:
     return [(place, example) for place, unit in enumerate(units) for example in unit]
-
-
-def _means(units: Sequence[Unit], rows: Sequence[Row], losses: FloatArray) -> FloatArray:
-    sums = np.zeros((len(losses), len(units)))
-    for total, row in zip(sums, losses, strict=True):
-        np.add.at(total, np.array([place for place, _ in rows]), row)
-    return sums / np.array([len(unit) for unit in units])
 
 
 def _device(model: FineTuned) -> torch.device:

@@ -129,7 +129,7 @@ def test_scales_are_never_chosen_with_the_certificates_noise(adapter, sample, mo
 
 def test_full_checkpoint_in_blocks(checkpoints, sample):
     model = open_fine_tuned(
-        OpenOptions(checkpoint=checkpoints / "full", prior=checkpoints / "base")
+        OpenOptions(checkpoint=checkpoints / "full", prior=checkpoints / "base", draw_mode="block")
     )
     settings = Settings(losses=("token", "nll"), passes=2, pilot=16, block=8)
     for certificate in certify(model, sample, settings):

@@ -25,7 +25,9 @@ def adapter(checkpoints):
 
 @pytest.fixture(scope="module")
 def full(checkpoints):
-    return open_fine_tuned(OpenOptions(checkpoint=checkpoints / "full", prior=checkpoints / "base"))
+    return open_fine_tuned(
+        OpenOptions(checkpoint=checkpoints / "full", prior=checkpoints / "base", draw_mode="block")
+    )
 
 
 @pytest.fixture(scope="module")

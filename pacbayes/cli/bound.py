@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,7 @@ VACUOUS = 3
 
 _LOSSES = ("exact", "token", "nll")
 _OBJECTS = ("drawn", "compressed", "tokens")
+_DRAW_MODES = ("auto", "example", "block")
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
@@ -95,7 +97,16 @@ def bound(
     draws: Annotated[
         int | None, typer.Option(help="At least this many draws per stratum, instead of --passes.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where the model runs, e.g. cpu or cuda.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Where the model runs: cpu, cuda, or auto to spread it over all.")
+    ] = "cpu",
+    draw_mode: Annotated[
+        str,
+        typer.Option(
+            help="example: a posterior draw for each; block: one for --noise-batch of them; auto: "
+            "the first where the model allows it."
+        ),
+    ] = "auto",
     dtype: Annotated[str, typer.Option(help=f"One of {', '.join(_DTYPES)}.")] = "float32",
     batch_size: Annotated[int, typer.Option(help="Examples in one forward pass.")] = 64,
     noise_batch: Annotated[
@@ -127,7 +138,7 @@ def bound(
     """
     losses = tuple(dict.fromkeys(loss or ["exact"]))
     objects = tuple(dict.fromkeys(also or ()))
-    _check_options(delta=delta, losses=losses, dtype=dtype, seed=seed)
+    _check_options(delta=delta, losses=losses, dtype=dtype, seed=seed, draw_mode=draw_mode)
     _check_objects(objects, losses)
     _check_positive(
         passes=passes, draws=draws, batch_size=batch_size, noise_batch=noise_batch, strata=strata
@@ -149,8 +160,21 @@ def bound(
     )
     out = out or Path("runs") / checkpoint.resolve().name
     _check_out(out)
-    model = _open(checkpoint, prior, base, device, dtype, allow_pickle)
-    if sample.n_duplicates:
+    from pacbayes.team import ALONE, join_team
+
+    team = join_team()
+    if team.size > 1 and device == "cuda":
+        device = f"cuda:{team.local_rank}"
+    model = _open(
+        checkpoint=checkpoint,
+        prior=prior,
+        base=base,
+        device=device,
+        dtype=dtype,
+        allow_pickle=allow_pickle,
+        draw_mode=draw_mode,
+    )
+    if sample.n_duplicates and team.leads:
         typer.echo(
             f"note: {sample.n_duplicates} records repeat an earlier one and count as independent; "
             "if they are copies, give them one `group`.",
@@ -169,21 +193,25 @@ def bound(
         block=noise_batch,
         dtype=dtype,
         prior_scale=prior_scale,
+        team=team,
     )
     if dry_run:
-        _show_dry_run(model, sample, settings)
+        if team.leads:
+            _show_dry_run(model, sample, replace(settings, team=ALONE))
         return
     from pacbayes.cli.results import certify_and_write
 
     certificates, others = certify_and_write(model, sample, settings, out, objects, quiet=as_json)
-    if as_json:
+    if as_json and team.leads:
         texts = [certificate.to_json() for certificate in (*certificates, *others)]
         typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
     if require_nonvacuous and any(s.vacuous for found in certificates for s in found.strata):
         raise typer.Exit(VACUOUS)
 
 
-def _check_options(*, delta: float, losses: tuple[str, ...], dtype: str, seed: int) -> None:
+def _check_options(
+    *, delta: float, losses: tuple[str, ...], dtype: str, seed: int, draw_mode: str
+) -> None:
     if not 0 < delta < 1:
         raise InputError(
             f"--delta must lie in (0, 1), got {delta}; 0.05 means a confidence of 95 %."
@@ -191,6 +219,8 @@ def _check_options(*, delta: float, losses: tuple[str, ...], dtype: str, seed: i
     for loss in losses:
         if loss not in _LOSSES:
             raise InputError(f"--loss must be one of {', '.join(_LOSSES)}, got {loss!r}.")
+    if draw_mode not in _DRAW_MODES:
+        raise InputError(f"--draw-mode must be {', '.join(_DRAW_MODES)}, got {draw_mode!r}.")
     if dtype not in _DTYPES:
         raise InputError(f"--dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}.")
     if not 0 <= seed < 2**64:
@@ -231,14 +261,7 @@ def _check_out(out: Path) -> None:
             raise InputError("is a file, where --out needs a folder.", path=folder)
 
 
-def _open(
-    checkpoint: Path,
-    prior: Path | None,
-    base: Path | None,
-    device: str,
-    dtype: str,
-    allow_pickle: bool,
-) -> FineTuned:
+def _open(*, device: str, **options: Any) -> FineTuned:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -254,21 +277,12 @@ def _open(
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device="cpu" if device == "auto" else device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(
             f"--device {device!r} cannot be used here: {str(error).splitlines()[0]}"
         ) from None
-    return open_fine_tuned(
-        OpenOptions(
-            checkpoint=checkpoint,
-            prior=prior,
-            base=base,
-            device=device,
-            dtype=dtype,
-            allow_pickle=allow_pickle,
-        )
-    )
+    return open_fine_tuned(OpenOptions(device=device, **options))
 
 
 def _keep_freed_memory() -> None:

@@ -24,8 +24,11 @@ Track = Callable[[str, int | None], Callable[[int], None]]
 
 
 @contextmanager
-def progress() -> Iterator[Track]:
+def progress(*, shown: bool = True) -> Iterator[Track]:
     """Shows the stages of a run while the context is open; never writes to stdout."""
+    if not shown:
+        yield lambda _name, _total: lambda _steps: None
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _lines

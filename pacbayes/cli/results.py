@@ -39,9 +39,11 @@ def certify_and_write(
         quiet: Prints nothing.
     """
     written, others = [], []
-    with progress() as track:
+    leads = settings.team.leads
+    with progress(shown=leads) as track:
         certificates = certify(model, sample, settings, draws_folder=out / "draws", track=track)
-        written += _write(certificates, out, "certificate")
+        if leads:
+            written += _write(certificates, out, "certificate")
         run = Run(
             model=model,
             sample=sample,
@@ -52,9 +54,10 @@ def certify_and_write(
         )
         for name in objects:
             found = OBJECTS[name](run)
-            written += _write(found, out, f"certificate.{name}")
+            if leads:
+                written += _write(found, out, f"certificate.{name}")
             others.append(found)
-    if not quiet:
+    if leads and not quiet:
         show_certificates(certificates)
         for found in others:
             typer.echo()

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from pacbayes.errors import InputError
 from pacbayes.models import folder as folders
+from pacbayes.models.draw_mode import noise_of
 from pacbayes.models.fine_tuned import FineTuned
-from pacbayes.models.layer_noise import LayerNoise
 from pacbayes.models.loading import (
     TRAINED_SET,
     OpenOptions,
@@ -57,12 +57,14 @@ def open_adapter(options: OpenOptions) -> FineTuned:
             "is equal to the initial adapter in every tensor: nothing was trained.",
             path=options.checkpoint,
         )
+    model = options.place(model)
+    parameters = {name: module.weight for name, module in changed.items()}
     return FineTuned(
-        model=model.to(options.device).eval(),
+        model=model,
         tokenizer=tokenizer,
         context=context_of(base),
         kind="adapter",
-        noise=LayerNoise({name: m.weight for name, m in changed.items()}),
+        noise=noise_of(model, parameters, options.draw_mode),
         prior_centre={k: before[k] for k in changed},
         relative_scales={k: (3 * m.in_features) ** -0.5 for k, m in changed.items()},
         suggested_sigmas=suggested_sigmas(options.checkpoint, changed),

@@ -62,9 +62,8 @@ def certify_compressed(run: Run) -> tuple[Certificate, ...]:
     )
     found = search(run, layout)
     with computing_with(run.model, decode(found.data, layout).weights(layout)):
-        source = write_checkpoint(
-            run.model, run.folder / "compressed", extra={CODE_FILE: found.data}
-        )
+        folder, extra = run.folder / "compressed", {CODE_FILE: found.data}
+        source = run.settings.team.led(lambda: write_checkpoint(run.model, folder, extra=extra))
         losses = run.losses("compressed")
     base = run.certificates[0]
     return network_certificates(

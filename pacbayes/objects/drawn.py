@@ -90,7 +90,8 @@ def write_draw(run: Run) -> tuple[Draw, Source]:
     """Draws the run's network and writes it."""
     found = draw(run.model, run.certificates[0].posterior, seed=run.settings.seed)
     with computing_with(run.model, found.weights):
-        return found, write_checkpoint(run.model, run.folder / "drawn")
+        folder = run.folder / "drawn"
+        return found, run.settings.team.led(lambda: write_checkpoint(run.model, folder))
 
 
 def described(source: Source, *, target: Literal["fresh", "tokens"], mean: str) -> CertifiedObject:

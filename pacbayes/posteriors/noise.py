@@ -15,6 +15,9 @@ from torch import Tensor
 
 from pacbayes.errors import InputError
 
+FORMAT = "SFC64, Box-Muller, 1"
+"""Changes whenever the same key gives other noise, so that old draws are not taken for new ones."""
+
 _BLOCK = 1 << 16
 """Variates made at once, so that all steps of Box–Muller find them in the cache."""
 
