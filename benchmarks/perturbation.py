@@ -2,10 +2,10 @@
 
 Run ``python benchmarks/perturbation.py [--level hard] [--device cuda]``; prints one line of JSON.
 
-Time: all ways alternate in one process, and the median over rounds of the ratio to the plain pass
-of the same model in the same round is given, so that drifts of the machine's speed cancel. On a CPU
-it is the time of the process, which a busy machine changes less than the time of day. Memory: every
-way runs in a process of its own; the highest resident size above that before the first pass, on
+Time: all ways alternate in one process; ratios to the plain pass of the same model in the same
+round, their median, least and largest, so that drifts of the machine's speed cancel. On a CPU it is
+the time of the process, which a busy machine changes less than the time of day. Memory: every way
+runs in a process of its own; the highest resident size (Linux) above that before the first pass, on
 CUDA the most memory allocated, divided by that of the plain pass of the same model.
 
 - ``lora``: the shipped adapter, a draw for each example;
@@ -80,7 +80,7 @@ def main() -> None:
                 "memory_ratio": {
                     k: round(peaks[k] / peaks[p], 2) for k, p in PLAIN.items() if k in peaks
                 },
-                "plain_memory_mib": {k: round(v / 2**20, 1) for k, v in peaks.items()},
+                "memory_mib": {k: round(v / 2**20, 1) for k, v in peaks.items()},
             }
         )
     )
