@@ -6,7 +6,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -48,7 +48,14 @@ from pacbayes.posteriors.prior_scale import GRID, Grid
 from pacbayes.risk import FloatArray, Scorer
 from pacbayes.sampling import plan_sampling, sample_pairs
 from pacbayes.team import ALONE, Team
-from pacbayes.weight_perturbation import Pilot, Scales, Search, choose_posterior, with_best_prior
+from pacbayes.weight_perturbation import (
+    Family,
+    Pilot,
+    Scales,
+    Search,
+    choose_posterior,
+    with_best_prior,
+)
 
 MONTE_CARLO_SHARE = 0.2
 """Share of δ that pays for estimating the posterior's empirical risk by sampling."""
@@ -79,6 +86,9 @@ class Settings:
         dtype: The model's floating-point type.
         prior_scale: The prior's scale relative to the tensors' own, fixed without the data; None
             to choose it from a grid, which is paid for.
+        family: Which posteriors are searched.
+        groups: Patterns of tensor names by group, for the family `per-group`.
+        gauge: Whether other LoRA factors of the same product are tried.
         team: The processes that certify together.
     """
 
@@ -93,6 +103,9 @@ class Settings:
     pilot: int = 256
     dtype: str = "float32"
     prior_scale: float | None = None
+    family: Family = "per-tensor"
+    groups: Mapping[str, str] = field(default_factory=dict)
+    gauge: bool = True
     team: Team = ALONE
 
     @property
@@ -184,7 +197,10 @@ def certify(
             pilots=pilots,
             seed=settings.seed,
             grid=settings.prior_grid,
-        )
+            family=settings.family,
+            groups=settings.groups,
+        ),
+        gauge=settings.gauge,
     )
     scorer = replace(scorer, model=model)
     store = DrawStore(draws_folder, _dependencies(model, sample, settings, scales), settings.team)
