@@ -78,7 +78,8 @@ def train_split_adapter(level: str, out: Path) -> tuple[Path, Path]:
         first, second = map(problems_of, halves(level, out))
         tokenizer = PreTrainedTokenizerFast.from_pretrained(str(BASE))
         model = attach_adapter(_load(BASE), seed=0)
-        sigmas = fine_tune(model, tokenizer, first, TOWARDS_BOUND[level], seed=0)
+        recipe = replace(TOWARDS_BOUND[level], epochs=8)  # half of the data
+        sigmas = fine_tune(model, tokenizer, first, recipe, seed=0)
         save_adapter(model, prior, sigmas)
         gently = Recipe(epochs=1, towards_bound=False, learning_rate=1e-4)
         fine_tune(model, tokenizer, second, gently, seed=1)
@@ -206,7 +207,7 @@ def rungs_of_adapter(level: str, out: Path) -> list[Rung]:
         ("trained towards it", trained, {}),
         ("trained, optimised", trained, {"optimize": 300, "optimize_rate": 0.01}),
         ("split prior", split, {}),
-        ("split prior, fixed scale", split, {"prior_scale": 2.0**-4}),
+        ("split prior, noise alike", split, {"family": "isotropic", "prior_scale": 0.5}),
     ]
 
 
@@ -230,7 +231,7 @@ def rungs_of_full(name: str, out: Path) -> list[Rung]:
         ("one scale", whole, {"family": "isotropic"}),
         ("a scale each", whole, {}),
         ("split prior", split, {}),
-        ("split prior, fixed scale", split, {"prior_scale": 2.0**-4}),
+        ("split prior, noise alike", split, {"family": "isotropic", "prior_scale": 0.02}),
     ]
 
 

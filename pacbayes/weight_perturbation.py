@@ -148,6 +148,15 @@ class Search:
         searched. Without them: one multiple of the prior's relative scales, and the closed-form
         allocation for the measured curvatures, over its temperature.
         """
+        if self.grid.size > 1:
+            return self._best_of_family()
+        # the prior's own noise costs nothing but the distance, and steps could pass it by
+        alike = self._best_multiple(
+            self.scorer.model.relative_scales, self.grid.scales[0], "as the prior's"
+        )
+        return min(alike, self._best_of_family(), key=lambda found: found.score)
+
+    def _best_of_family(self) -> Found:
         model = self.scorer.model
         if model.suggested_sigmas and self.family == "per-tensor":
             return self._best_multiple(model.suggested_sigmas, 1.0, "stored")

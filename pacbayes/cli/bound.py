@@ -53,8 +53,8 @@ def bound(
     prior_scale: Annotated[
         float | None,
         typer.Option(
-            help="Prior's scale relative to each tensor's own, fixed without the data; by default "
-            "the best of a grid, which is paid for."
+            help="Prior's noise relative to each tensor's own (noted in its pacbayes.json, else its "
+            "size), fixed without the data; by default the best of a grid, which is paid for."
         ),
     ] = None,
     family: Annotated[

@@ -20,6 +20,7 @@ from pacbayes.models.loading import (
     context_of,
     load_model,
     load_tokenizer,
+    noise_learned_with,
     read_notes,
     same_tensors,
     source_of,
@@ -66,7 +67,8 @@ def open_adapter(options: OpenOptions) -> FineTuned:
         kind="adapter",
         noise=noise_of(model, parameters, options.draw_mode),
         prior_centre={k: before[k] for k in changed},
-        relative_scales={k: (3 * m.in_features) ** -0.5 for k, m in changed.items()},
+        relative_scales=noise_learned_with(initial, changed)
+        or {k: (3 * m.in_features) ** -0.5 for k, m in changed.items()},
         suggested_sigmas=suggested_sigmas(options.checkpoint, changed),
         posterior=source_of(options.checkpoint, options),
         prior=prior,

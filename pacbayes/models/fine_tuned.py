@@ -28,7 +28,7 @@ class FineTuned:
         noise: Perturbs exactly the tensors that the Gaussian covers.
         prior_centre: The prior's mean of each covered tensor, on the CPU.
         relative_scales: Scale of each covered tensor under the prior, up to the common factor;
-            a function of the prior alone.
+            a function of the prior alone (the noise noted with it, or its weights' own size).
         suggested_sigmas: Posterior scales stored with the checkpoint, or empty.
         posterior, prior, base: The folders that were read.
         assumptions: What the KL rests on, in plain sentences.

@@ -17,6 +17,7 @@ from pacbayes.models.loading import (
     context_of,
     load_model,
     load_tokenizer,
+    noise_learned_with,
     same_tensors,
     source_of,
     suggested_sigmas,
@@ -52,7 +53,8 @@ def open_full(options: OpenOptions) -> FineTuned:
         kind="full",
         noise=noise_of(model, changed, options.draw_mode),
         prior_centre={k: before[k].detach().cpu() for k in changed},
-        relative_scales=_root_mean_squares(before, changed),
+        relative_scales=noise_learned_with(options.prior, changed)
+        or _root_mean_squares(before, changed),
         suggested_sigmas=suggested_sigmas(options.checkpoint, changed),
         posterior=source_of(options.checkpoint, options),
         prior=source_of(options.prior, options),

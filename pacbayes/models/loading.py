@@ -156,6 +156,11 @@ def read_notes(checkpoint: Path) -> dict[str, Any]:
     return folders.read_json(path) if path.is_file() else {}
 
 
+def noise_learned_with(prior: Path | None, covered: Mapping[str, object]) -> dict[str, float]:
+    """The scales noted with a prior that was trained under noise, or none: a shape of its own."""
+    return {} if prior is None else suggested_sigmas(prior, covered)
+
+
 def suggested_sigmas(checkpoint: Path, covered: Mapping[str, object]) -> dict[str, float]:
     """Scales noted by training; all covered tensors or none, so that none is left without."""
     noted = read_notes(checkpoint).get("sigma_posterior", {})
