@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -36,10 +36,12 @@ from pacbayes.certificate import Loss as LossNote
 from pacbayes.data.records import sha256_of
 from pacbayes.data.sample import Part, Sample, Unit
 from pacbayes.draws import Draws, DrawStore
+from pacbayes.errors import InputError
 from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES, SMOOTHING, Loss
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
+from pacbayes.optimize import Plan, improve
 from pacbayes.posteriors import prior_scale
 from pacbayes.posteriors.gaussian import best_prior_scale, group_kl
 from pacbayes.posteriors.noise import Stream
@@ -53,7 +55,21 @@ _SEED_FIXED = (
     "The seed was fixed in advance: the best of several runs with different seeds is not certified."
 )
 
-Track = Callable[[str, int | None], Callable[[int], None]]
+
+class Tick(Protocol):
+    """Advances a stage, and may say how it is going."""
+
+    def __call__(self, steps: int, note: str = "", /) -> None:
+        """So many steps further."""
+        ...
+
+
+Track = Callable[[str, int | None], Tick]
+"""Starts a stage, given its name and its number of steps, and returns what advances it."""
+
+
+def _untold(_steps: int, _note: str = "", /) -> None:
+    """For runs that nobody watches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +87,9 @@ class Settings:
         block: Units that share a draw where each cannot have its own.
         pilot: Units of each stratum that the choice of the posterior's scales looks at.
         dtype: The model's floating-point type.
+        optimize: Gradient steps towards a smaller bound before certifying, see
+            `pacbayes.optimize`.
+        optimize_rate: Their learning rate, in units of the posterior's scales.
     """
 
     losses: tuple[str, ...] = ("exact",)
@@ -82,6 +101,8 @@ class Settings:
     block: int = 16
     pilot: int = 256
     dtype: str = "float32"
+    optimize: int = 0
+    optimize_rate: float = 0.02
 
     def scorer(self, model: FineTuned) -> Scorer:
         """Scores with these losses and sizes."""
@@ -129,7 +150,8 @@ def certify(
     settings: Settings,
     *,
     draws_folder: Path | None = None,
-    track: Track = lambda _name, _total: lambda _steps: None,
+    posterior_folder: Path | None = None,
+    track: Track = lambda _name, _total: _untold,
 ) -> tuple[Certificate, ...]:
     """Certifies the risk of the posterior around a fine-tuned model, one certificate for each loss.
 
@@ -144,7 +166,11 @@ def certify(
         settings: Loss, δ, seed and amount of sampling.
         draws_folder: Where losses of finished passes are kept; a second run with the same inputs
             starts from them.
+        posterior_folder: Where an optimised posterior and its unfinished state are kept.
         track: Told about stages and progress.
+
+    Raises:
+        InputError: The settings ask for optimisation and there is no folder for it.
     """
     strata = [_Stratum.encode(part, model) for part in sample.strata]
     scorer = settings.scorer(model)
@@ -161,6 +187,12 @@ def certify(
     ]
     tick = track("choosing the noise", None)
     scales = choose_scales(replace(scorer, tick=tick), pilots, seed=settings.seed)
+    if settings.optimize:
+        plan = _plan(model, sample, settings, scales, posterior_folder)
+        tick = track("optimising", settings.optimize * settings.batch_size)
+        whole = [replace(p, units=s.units) for p, s in zip(pilots, strata, strict=True)]
+        model, scales = improve(scorer, whole, pilots, scales, plan, tick)
+        scorer = replace(scorer, model=model)
     store = DrawStore(draws_folder, _dependencies(model, sample, settings, scales))
     certified: list[list[StratumCertificate]] = [[] for _ in settings.losses]
     for index, stratum in enumerate(strata):
@@ -393,6 +425,20 @@ def _dependencies(
     }
 
 
+def _plan(
+    model: FineTuned, sample: Sample, settings: Settings, scales: Scales, folder: Path | None
+) -> Plan:
+    if folder is None:
+        raise InputError("`optimize` needs a folder to write the posterior to.")
+    return Plan(
+        steps=settings.optimize,
+        rate=settings.optimize_rate,
+        seed=settings.seed,
+        folder=folder,
+        dependencies=_dependencies(model, sample, settings, scales),
+    )
+
+
 def price(model: FineTuned, sample: Sample, settings: Settings) -> dict[str, str]:
     """What certifying would do and cost, measured on one batch; nothing is written.
 
@@ -429,6 +475,10 @@ def price(model: FineTuned, sample: Sample, settings: Settings) -> dict[str, str
         for m in (8.0, 0.125)
     ]
     facts["forward passes"] = f"{forwards} examples to certify, and some to choose the noise"
+    if settings.optimize:
+        # a backward pass costs about two forward passes
+        forwards += 3 * settings.optimize * settings.batch_size
+        facts["optimising"] = f"{settings.optimize} gradient steps of {settings.batch_size} units"
     facts["time"] = f"about {forwards * seconds:.0f} s on {next(model.model.parameters()).device}"
     facts["KL range"] = (
         f"{kls[0]:.0f} nats with noise 8 times as long as the step from the prior, "

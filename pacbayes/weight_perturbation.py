@@ -90,22 +90,15 @@ def choose_scales(scorer: Scorer, pilots: Sequence[Pilot], *, seed: int) -> Scal
     searched. Without them, the best of two: one multiple of the prior's relative scales, and the
     closed-form allocation for the measured curvatures, over its temperature.
 
-    The score of a candidate is the kl bound at the pilot's risk, its geometric mean over strata
-    and losses, so that small bounds count as much as large ones; all candidates see the same noise.
+    A posterior given as such is taken as it is.
     """
 
     def score(scales: Scales) -> Score:
-        kl = scales.kl + prior_scale.LOG_COST
-        bounds, roots = [], []
-        for pilot in pilots:
-            for risk in _risks(scorer, pilot, scales.sigmas, seed):
-                bounds.append(
-                    seeger_maurer(empirical_risk=risk, kl=kl, n=pilot.n, delta=pilot.delta)
-                )
-                roots.append(risk + math.sqrt(kl / (2 * pilot.n)))
-        return fmean(map(math.log, bounds)), fmean(roots)
+        return pilot_score(scorer, pilots, scales, seed=seed)
 
     model = scorer.model
+    if model.posterior_given:
+        return with_best_prior(model, model.suggested_sigmas, "given")
     if model.suggested_sigmas:
         return _best_multiple(model, model.suggested_sigmas, 1.0, "stored", score)[1]
     start = _typical_multiple(model)
@@ -113,6 +106,20 @@ def choose_scales(scorer: Scorer, pilots: Sequence[Pilot], *, seed: int) -> Scal
     curvatures = measure_curvatures(scorer, pilots, flat[1].sigmas, seed=seed)
     allocated = _best_temperature(model, curvatures, pilots[0].n, score)
     return min(flat, allocated, key=lambda pair: pair[0])[1]
+
+
+def pilot_score(scorer: Scorer, pilots: Sequence[Pilot], scales: Scales, *, seed: int) -> Score:
+    """The kl bound at the pilots' risks, its geometric mean over strata and losses.
+
+    So small bounds count as much as large ones; all candidates see the same noise.
+    """
+    kl = scales.kl + prior_scale.LOG_COST
+    bounds, roots = [], []
+    for pilot in pilots:
+        for risk in _risks(scorer, pilot, scales.sigmas, seed):
+            bounds.append(seeger_maurer(empirical_risk=risk, kl=kl, n=pilot.n, delta=pilot.delta))
+            roots.append(risk + math.sqrt(kl / (2 * pilot.n)))
+    return fmean(map(math.log, bounds)), fmean(roots)
 
 
 def measure_curvatures(

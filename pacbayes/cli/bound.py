@@ -70,6 +70,16 @@ def bound(
     draws: Annotated[
         int | None, typer.Option(help="At least this many draws per stratum, instead of --passes.")
     ] = None,
+    optimize: Annotated[
+        int, typer.Option(help="Gradient steps towards a smaller bound before certifying.")
+    ] = 0,
+    optimize_rate: Annotated[
+        float, typer.Option(help="Learning rate of --optimize, in units of the noise's scales.")
+    ] = 0.02,
+    posterior: Annotated[
+        Path | None,
+        typer.Option(help="Certify this posterior.safetensors of an earlier --optimize as it is."),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where the model runs, e.g. cpu or cuda.")] = "cpu",
     dtype: Annotated[str, typer.Option(help=f"One of {', '.join(_DTYPES)}.")] = "float32",
     batch_size: Annotated[int, typer.Option(help="Examples in one forward pass.")] = 64,
@@ -105,12 +115,20 @@ def bound(
     _check_positive(
         passes=passes, draws=draws, batch_size=batch_size, noise_batch=noise_batch, strata=strata
     )
+    if optimize < 0:
+        raise InputError(f"--optimize must be at least 0, got {optimize}.")
+    if not 0 < optimize_rate < math.inf:
+        raise InputError(f"--optimize-rate must be positive and finite, got {optimize_rate}.")
     from pacbayes.data.sample import read_sample
 
     sample = read_sample(data, held_out=held_out or (), k=strata, edges=_edges(strata_edges))
     out = out or Path("runs") / checkpoint.resolve().name
     _check_out(out)
     model = _open(checkpoint, prior, base, device, dtype, allow_pickle)
+    if posterior is not None:
+        from pacbayes.models.posterior_file import with_posterior
+
+        model = with_posterior(model, posterior)
     if sample.n_duplicates:
         typer.echo(
             f"note: {sample.n_duplicates} records repeat an earlier one and count as independent; "
@@ -128,6 +146,8 @@ def bound(
         batch_size=batch_size,
         block=noise_batch,
         dtype=dtype,
+        optimize=optimize,
+        optimize_rate=optimize_rate,
     )
     if dry_run:
         _show_dry_run(model, sample, settings)
@@ -244,9 +264,16 @@ def _certify(
     from pacbayes.report.table import show_certificates
 
     with progress() as track:
-        certificates = certify(model, sample, settings, draws_folder=out / "draws", track=track)
+        certificates = certify(
+            model,
+            sample,
+            settings,
+            draws_folder=out / "draws",
+            posterior_folder=out,
+            track=track,
+        )
     out.mkdir(parents=True, exist_ok=True)
-    written = []
+    written = _optimized(certificates[0], settings, out)
     for place, certificate in enumerate(certificates):
         suffix = "" if place == 0 else f".{certificate.loss.name}"
         path = out / f"certificate{suffix}.json"
@@ -256,6 +283,18 @@ def _certify(
         show_certificates(certificates)
         typer.echo(f"Written: {', '.join(map(str, written))}")
     return certificates
+
+
+def _optimized(certificate: Certificate, settings: Settings, out: Path) -> list[Path]:
+    """The posterior that `--optimize` has written, if it was better."""
+    if not settings.optimize:
+        return []
+    from pacbayes.models.posterior_file import NAME
+
+    if certificate.posterior.centre.path == str(out / NAME):
+        return [out / NAME]
+    typer.echo("note: optimising gave no smaller bound; certified without it.", err=True)
+    return []
 
 
 def _show_dry_run(model: FineTuned, sample: Sample, settings: Settings) -> None:

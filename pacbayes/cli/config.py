@@ -11,7 +11,7 @@ import typer
 
 from pacbayes.errors import InputError
 
-_PATHS = frozenset({"checkpoint", "data", "prior", "base", "held-out", "out"})
+_PATHS = frozenset({"checkpoint", "data", "prior", "base", "held-out", "out", "posterior"})
 
 
 def apply_config(context: typer.Context, path: Path | None) -> Path | None:

@@ -29,7 +29,9 @@ class FineTuned:
         relative_scales: Scale of each covered tensor under the prior, up to the common factor;
             a function of the prior alone.
         suggested_sigmas: Posterior scales stored with the checkpoint, or empty.
-        posterior, prior, base: The folders that were read.
+        posterior_given: Whether those scales are to be certified as they are.
+        posterior, prior, base: What was read; the posterior is a file if its centre was moved.
+        checkpoint: The folder opened, where the posterior is not that itself.
         assumptions: What the KL rests on, in plain sentences.
     """
 
@@ -45,6 +47,8 @@ class FineTuned:
     prior: Source
     base: Source | None = None
     assumptions: tuple[str, ...] = ()
+    checkpoint: Source | None = None
+    posterior_given: bool = False
 
     @cached_property
     def sizes(self) -> dict[str, int]:

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from pacbayes.errors import InputError
 
+Scale = float | Tensor
+"""A standard deviation: a number, or a tensor of one element that learns."""
+
 
 class Noise(Protocol):
     """Perturbs named tensors of one model.
@@ -30,7 +33,7 @@ class Noise(Protocol):
         """Gives the model new values of tensors, to which noise is then added."""
         ...
 
-    def applied(self, normals: Tensor, sigmas: Mapping[str, float]) -> AbstractContextManager[None]:
+    def applied(self, normals: Tensor, sigmas: Mapping[str, Scale]) -> AbstractContextManager[None]:
         """A context in which the model computes with its weights plus sigma times `normals`.
 
         Args:
@@ -52,7 +55,7 @@ def _overwrite(tensors: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> N
 
 
 def _split(
-    normals: Tensor, tensors: Mapping[str, Tensor], sigmas: Mapping[str, float]
+    normals: Tensor, tensors: Mapping[str, Tensor], sigmas: Mapping[str, Scale]
 ) -> Iterator[tuple[str, Tensor]]:
     start = 0
     for name, tensor in tensors.items():
@@ -81,7 +84,7 @@ class LoraNoise:
         _overwrite(self.tensors, centre)
 
     @contextmanager
-    def applied(self, normals: Tensor, sigmas: Mapping[str, float]) -> Iterator[None]:
+    def applied(self, normals: Tensor, sigmas: Mapping[str, Scale]) -> Iterator[None]:
         """See `Noise.applied`; the batch must have as many rows as `normals`."""
         noise = dict(_split(normals, self.tensors, sigmas))
         handles = [
@@ -127,7 +130,7 @@ class WeightNoise:
         self._centre |= {name: self.tensors[name].detach().clone() for name in centre}
 
     @contextmanager
-    def applied(self, normals: Tensor, sigmas: Mapping[str, float]) -> Iterator[None]:
+    def applied(self, normals: Tensor, sigmas: Mapping[str, Scale]) -> Iterator[None]:
         """See `Noise.applied`; `normals` must have one row."""
         if normals.shape[0] != 1:
             raise ValueError(f"`normals` must have one row, got {normals.shape[0]}.")

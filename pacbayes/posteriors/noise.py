@@ -16,6 +16,7 @@ class Stream(IntEnum):
     CERTIFICATE = 1
     PILOT = 2
     HELD_OUT = 3
+    TRAINING = 4
 
 
 def standard_normals(

@@ -1,0 +1,322 @@
+"""Moving a posterior towards a smaller bound by gradient steps on the certification data.
+
+The posterior may depend on the data in any way, so the steps cost nothing in the certificate. They
+look at a differentiable surrogate and at noise of their own; the certificate is then evaluated with
+fresh noise, the real loss and a prior scale from the grid.
+References: Dziugaite & Roy (2017); Pérez-Ortiz et al. (2021).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pacbayes.data.encode import Example
+from pacbayes.errors import InputError
+from pacbayes.models.fine_tuned import FineTuned
+from pacbayes.models.noise import total_size
+from pacbayes.models.posterior_file import NAME, write_atomically, write_posterior
+from pacbayes.models.trainable import TrainablePosterior
+from pacbayes.objectives import running_risk, seeger_maurer
+from pacbayes.posteriors import prior_scale
+from pacbayes.posteriors.noise import Stream, standard_normals
+from pacbayes.risk import Scorer
+from pacbayes.surrogates import IGNORED, SURROGATES
+from pacbayes.weight_perturbation import Pilot, Scales, choose_scales, pilot_score
+
+_WARM_UP = 10
+
+Tick = Callable[..., None]
+"""Told the examples just seen, and in words how far the bound has come."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How to optimise.
+
+    Attributes:
+        steps: Gradient steps of Adam, each on one mini-batch of `Scorer.batch_size` units.
+        seed: Of mini-batches and noise.
+        folder: Where `posterior.safetensors` and the state of unfinished runs go.
+        dependencies: What the starting point is a function of; another value, another state.
+        rate: Learning rate of the means in units of each tensor's starting scale; half of that of
+            the scales' logarithms. Both fall to zero along a cosine.
+        save_every: Steps between two writings of the state.
+    """
+
+    steps: int
+    seed: int
+    folder: Path
+    dependencies: Mapping[str, Any] = field(default_factory=dict)
+    rate: float = 0.02
+    save_every: int = 25
+
+
+def improve(
+    scorer: Scorer,
+    strata: Sequence[Pilot],
+    pilots: Sequence[Pilot],
+    scales: Scales,
+    plan: Plan,
+    tick: Tick = lambda _examples, _note="": None,
+) -> tuple[FineTuned, Scales]:
+    """The optimised posterior if its bound on the pilots is smaller, else the one given.
+
+    Args:
+        scorer: The model at the starting centre, with the losses of the certificate.
+        strata: All units of each stratum, with the δ of its bound.
+        pilots: What posteriors are compared on.
+        scales: The starting scales.
+        plan: How long and how.
+        tick: Told about progress.
+
+    Returns:
+        The model, which computes with the chosen centre, and its scales. An optimised posterior has
+        been written to the plan's folder.
+    """
+    model = scorer.model
+    before = {name: tensor.detach().clone() for name, tensor in model.noise.tensors.items()}
+    means, sigmas = optimize(scorer, strata, scales, plan, tick)
+    moved = replace(model.recentred(means), suggested_sigmas=sigmas, posterior_given=False)
+    calm = replace(scorer, tick=lambda _: None)
+    better = choose_scales(replace(calm, model=moved), pilots, seed=plan.seed)
+    after = pilot_score(replace(calm, model=moved), pilots, better, seed=plan.seed)
+    restored = model.recentred(before)
+    if after >= pilot_score(calm, pilots, scales, seed=plan.seed):
+        (plan.folder / NAME).unlink(missing_ok=True)
+        return restored, scales
+    written = write_posterior(plan.folder / NAME, model.recentred(means), better.sigmas)
+    return written, better
+
+
+def optimize(
+    scorer: Scorer,
+    strata: Sequence[Pilot],
+    scales: Scales,
+    plan: Plan,
+    tick: Tick = lambda _examples, _note="": None,
+) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """Minimises the bound over the means of all covered tensors and a log-scale for each.
+
+    Everything random is keyed by the step, and the state is kept on disk every few steps, so that a
+    run that was stopped goes on to the same bits.
+
+    Returns:
+        Means and scales after the last step.
+
+    Raises:
+        InputError: The bound is no longer finite.
+    """
+    run = _Run(scorer, strata, scales, plan)
+    state = plan.folder / "optimize" / f"{_key(scorer, strata, scales, plan)}.pt"
+    run.load(state)
+    while run.step < plan.steps:
+        n_examples, bound = run.advance()
+        tick(n_examples, f"bound of the surrogate {bound:.4f}")
+        if run.step % plan.save_every == 0 or run.step == plan.steps:
+            run.save(state)
+    return {k: v.detach() for k, v in run.means.items()}, run.sigmas
+
+
+class _Run:
+    """Means, log-scales, Adam and running risks: all that changes from step to step."""
+
+    def __init__(self, scorer: Scorer, strata: Sequence[Pilot], scales: Scales, plan: Plan) -> None:
+        model = scorer.model
+        self._scorer, self._strata, self._plan = scorer, strata, plan
+        self.step = 0
+        self.means = {name: _wide(t).requires_grad_() for name, t in model.noise.tensors.items()}
+        self._device = next(model.model.parameters()).device
+        logs = [math.log(scales.sigmas[name]) for name in self.means]
+        self._log_sigmas = torch.tensor(logs, dtype=torch.float64, requires_grad=True)
+        self._posterior = TrainablePosterior(
+            model=model.model,
+            noise=model.noise,
+            means=self.means,
+            log_sigmas=self._log_sigmas,
+            prior_centre=model.prior_centre,
+            relative_scales=model.relative_scales,
+        )
+        self._risks = torch.full((len(scorer.losses), len(strata)), math.nan, dtype=torch.float64)
+        self._rates = [plan.rate * scales.sigmas[name] for name in self.means]
+        self._rates.append(2 * plan.rate)
+        leaves = [*self.means.values(), self._log_sigmas]
+        self._adam = torch.optim.Adam([{"params": [leaf]} for leaf in leaves])
+
+    @property
+    def sigmas(self) -> dict[str, float]:
+        return dict(zip(self.means, self._log_sigmas.detach().exp().tolist(), strict=True))
+
+    def advance(self) -> tuple[int, float]:
+        """One gradient step: the number of examples it saw, and the bound before it."""
+        batch = _Batch.drawn(self._strata, self._scorer.batch_size, self.step, self._plan.seed)
+        risks, kl = self._surrogate_risks(batch), self._posterior.kl().cpu()
+        if not bool(torch.isfinite(risks).all() & torch.isfinite(kl)):
+            raise InputError(f"--optimize diverged: the bound is not finite in step {self.step}.")
+        bound = self._bound(risks, kl)
+        self._adam.zero_grad()
+        bound.backward(inputs=[*self.means.values(), self._log_sigmas])
+        for group, rate in zip(self._adam.param_groups, self._rates, strict=True):
+            group["lr"] = rate * _schedule(self.step, self._plan.steps)
+        self._adam.step()
+        self.step += 1
+        return len(batch.examples), math.exp(bound.item())
+
+    def _bound(self, risks: Tensor, kl: Tensor) -> Tensor:
+        """Mean logarithm of the kl bound over losses and strata, as in `pilot_score`."""
+        steady, self._risks = running_risk(self._risks, risks)
+        kl = kl + prior_scale.LOG_COST
+        bounds = [
+            seeger_maurer(empirical_risk=steady[:, place], kl=kl, n=part.n, delta=part.delta)
+            for place, part in enumerate(self._strata)
+        ]
+        return torch.stack(bounds).log().mean()
+
+    def _surrogate_risks(self, batch: _Batch) -> Tensor:
+        """Surrogate risk of each loss on each stratum's share of the batch, float64."""
+        ids, labels = (t.to(self._device) for t in batch.tensors())
+        with self._posterior.perturbed(self._normals(batch)):
+            logits = self._scorer.model.model(input_ids=ids, use_cache=False).logits
+        names = [loss.name for loss in self._scorer.losses]
+        losses = torch.stack([SURROGATES[name](logits, labels) for name in names])
+        return losses.double().cpu() @ batch.weights + batch.unscorable
+
+    def _normals(self, batch: _Batch) -> Tensor:
+        noise = self._scorer.model.noise
+        size = total_size(noise.tensors)
+        places = batch.places if noise.per_row else [0]
+        rows = {place: self._normals_of(size, place) for place in set(places)}
+        return torch.from_numpy(np.stack([rows[place] for place in places])).to(self._device)
+
+    def _normals_of(self, size: int, place: int) -> Any:
+        return standard_normals(
+            size,
+            seed=self._plan.seed,
+            stream=Stream.TRAINING,
+            stratum=0,
+            draw=self.step,
+            unit=place,
+        )
+
+    def save(self, path: Path) -> None:
+        state = {
+            "step": self.step,
+            "means": {name: mean.detach() for name, mean in self.means.items()},
+            "log_sigmas": self._log_sigmas.detach(),
+            "risks": self._risks,
+            "adam": self._adam.state_dict(),
+        }
+        content = io.BytesIO()
+        torch.save(state, content)
+        write_atomically(path, content.getvalue())
+
+    def load(self, path: Path) -> None:
+        if not path.is_file():
+            return
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception:  # unpickling fails in as many ways as there are pickles
+            damaged = "is damaged; delete it to optimise from the start."
+            raise InputError(damaged, path=path) from None
+        with torch.no_grad():
+            for name, mean in self.means.items():
+                mean.copy_(state["means"][name])
+            self._log_sigmas.copy_(state["log_sigmas"])
+        self._risks = state["risks"]
+        self._adam.load_state_dict(state["adam"])
+        self.step = state["step"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """The mini-batch of one step, with as many units from each stratum.
+
+    Attributes:
+        examples: Those that can be scored.
+        places: Place in the batch of each example's unit: units have a draw each.
+        weights: Share of each example in its stratum's mean, shape (examples, strata).
+        unscorable: What the others, at loss 1, add to that mean, shape (strata,).
+    """
+
+    examples: list[Example]
+    places: list[int]
+    weights: Tensor
+    unscorable: Tensor
+
+    @classmethod
+    def drawn(cls, strata: Sequence[Pilot], size: int, step: int, seed: int) -> _Batch:
+        examples, places, weights = [], [], []
+        lost = torch.zeros(len(strata), dtype=torch.float64)
+        place = 0
+        for index, stratum in enumerate(strata):
+            chosen = _chosen(stratum, -(-size // len(strata)), step, seed)
+            for unit in chosen:
+                for example in stratum.units[unit]:
+                    share = torch.zeros(len(strata), dtype=torch.float64)
+                    share[index] = 1 / (len(chosen) * len(stratum.units[unit]))
+                    if example.unscorable is not None:
+                        lost += share
+                        continue
+                    examples.append(example)
+                    places.append(place)
+                    weights.append(share)
+                place += 1
+        if not examples:
+            raise InputError("--optimize: a mini-batch has no example that can be scored.")
+        return cls(examples=examples, places=places, weights=torch.stack(weights), unscorable=lost)
+
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """Token ids and labels, both (examples, longest); padding on the right is not scored."""
+        longest = max(len(example.input_ids) for example in self.examples)
+        ids = torch.zeros(len(self.examples), longest, dtype=torch.long)
+        labels = torch.full_like(ids, IGNORED)
+        for row, example in enumerate(self.examples):
+            tokens = torch.tensor(example.input_ids)
+            ids[row, : len(tokens)] = tokens
+            scored = torch.tensor(example.scored)
+            labels[row, : len(tokens)][scored] = tokens[scored]
+        return ids, labels
+
+
+def _chosen(stratum: Pilot, wanted: int, step: int, seed: int) -> list[int]:
+    """Units of a step: the next part of a shuffled pass over the stratum, a function of the key."""
+    n = len(stratum.units)
+    wanted = min(wanted, n)
+    steps_in_a_pass = n // wanted
+    epoch, part = divmod(step, steps_in_a_pass)
+    order = np.random.default_rng([seed, Stream.TRAINING, stratum.stratum, epoch]).permutation(n)
+    return [int(unit) for unit in order[part * wanted : (part + 1) * wanted]]
+
+
+def _schedule(step: int, steps: int) -> float:
+    return min(1.0, (step + 1) / _WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """A copy of at least float32: small steps would be lost in fewer bits."""
+    return tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
+
+
+def _key(scorer: Scorer, strata: Sequence[Pilot], scales: Scales, plan: Plan) -> str:
+    """Name of the state: a hash of all that the run is a function of."""
+    facts = {
+        "dependencies": plan.dependencies,
+        "sigmas": scales.sigmas,
+        "strata": [[part.stratum, len(part.units), part.n, part.delta] for part in strata],
+        "losses": [loss.name for loss in scorer.losses],
+        "batch_size": scorer.batch_size,
+        "steps": plan.steps,
+        "rate": plan.rate,
+        "seed": plan.seed,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
