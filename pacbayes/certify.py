@@ -435,7 +435,10 @@ def _plan(
         rate=settings.optimize_rate,
         seed=settings.seed,
         folder=folder,
-        dependencies=_dependencies(model, sample, settings, scales),
+        dependencies={
+            "prior": model.prior.sha256,
+            **_dependencies(model, sample, settings, scales),
+        },
     )
 
 

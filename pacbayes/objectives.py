@@ -67,7 +67,8 @@ class _KlInverse(torch.autograd.Function):
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor, None]:
         (grad,) = outputs
         q, p = ctx.saved_tensors
-        by_c = p * (1 - p) / (p - q)
+        # at q = 1 the value is 1 for every c; the formula says 0/0
+        by_c = torch.where(p == 1, torch.zeros_like(p), p * (1 - p) / (p - q))
         inside = q.clamp(_LEAST_RISK, 1 - _LEAST_RISK)
         end = p.clamp(torch.finfo(p.dtype).tiny, 1 - _LEAST_RISK)
         by_q = (torch.logit(end) - torch.logit(inside)) * by_c

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pacbayes.data.encode import Example
 from pacbayes.errors import InputError
+from pacbayes.mini_batches import MiniBatch
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.noise import total_size
 from pacbayes.models.posterior_file import NAME, write_atomically, write_posterior
@@ -31,7 +31,7 @@ from pacbayes.objectives import running_risk, seeger_maurer
 from pacbayes.posteriors import prior_scale
 from pacbayes.posteriors.noise import Stream, standard_normals
 from pacbayes.risk import Scorer
-from pacbayes.surrogates import IGNORED, SURROGATES
+from pacbayes.surrogates import SURROGATES
 from pacbayes.weight_perturbation import Pilot, Scales, choose_scales, pilot_score
 
 _WARM_UP = 10
@@ -83,8 +83,13 @@ def improve(
     Returns:
         The model, which computes with the chosen centre, and its scales. An optimised posterior has
         been written to the plan's folder.
+
+    Raises:
+        InputError: See `optimize`; also a given posterior that would be overwritten.
     """
     model = scorer.model
+    if Path(model.posterior.path).absolute() == (plan.folder / NAME).absolute():
+        raise InputError("would be overwritten by --optimize; choose another --out.", path=NAME)
     before = {name: tensor.detach().clone() for name, tensor in model.noise.tensors.items()}
     means, sigmas = optimize(scorer, strata, scales, plan, tick)
     moved = replace(model.recentred(means), suggested_sigmas=sigmas, posterior_given=False)
@@ -93,7 +98,7 @@ def improve(
     after = pilot_score(replace(calm, model=moved), pilots, better, seed=plan.seed)
     restored = model.recentred(before)
     if after >= pilot_score(calm, pilots, scales, seed=plan.seed):
-        (plan.folder / NAME).unlink(missing_ok=True)
+        (plan.folder / NAME).unlink(missing_ok=True)  # of an earlier run, certified no longer
         return restored, scales
     written = write_posterior(plan.folder / NAME, model.recentred(means), better.sigmas)
     return written, better
@@ -159,7 +164,7 @@ class _Run:
 
     def advance(self) -> tuple[int, float]:
         """One gradient step: the number of examples it saw, and the bound before it."""
-        batch = _Batch.drawn(self._strata, self._scorer.batch_size, self.step, self._plan.seed)
+        batch = MiniBatch.drawn(self._strata, self._scorer.batch_size, self.step, self._plan.seed)
         risks, kl = self._surrogate_risks(batch), self._posterior.kl().cpu()
         if not bool(torch.isfinite(risks).all() & torch.isfinite(kl)):
             raise InputError(f"--optimize diverged: the bound is not finite in step {self.step}.")
@@ -182,7 +187,7 @@ class _Run:
         ]
         return torch.stack(bounds).log().mean()
 
-    def _surrogate_risks(self, batch: _Batch) -> Tensor:
+    def _surrogate_risks(self, batch: MiniBatch) -> Tensor:
         """Surrogate risk of each loss on each stratum's share of the batch, float64."""
         ids, labels = (t.to(self._device) for t in batch.tensors())
         with self._posterior.perturbed(self._normals(batch)):
@@ -191,7 +196,7 @@ class _Run:
         losses = torch.stack([SURROGATES[name](logits, labels) for name in names])
         return losses.double().cpu() @ batch.weights + batch.unscorable
 
-    def _normals(self, batch: _Batch) -> Tensor:
+    def _normals(self, batch: MiniBatch) -> Tensor:
         noise = self._scorer.model.noise
         size = total_size(noise.tensors)
         places = batch.places if noise.per_row else [0]
@@ -235,67 +240,6 @@ class _Run:
         self._risks = state["risks"]
         self._adam.load_state_dict(state["adam"])
         self.step = state["step"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Batch:
-    """The mini-batch of one step, with as many units from each stratum.
-
-    Attributes:
-        examples: Those that can be scored.
-        places: Place in the batch of each example's unit: units have a draw each.
-        weights: Share of each example in its stratum's mean, shape (examples, strata).
-        unscorable: What the others, at loss 1, add to that mean, shape (strata,).
-    """
-
-    examples: list[Example]
-    places: list[int]
-    weights: Tensor
-    unscorable: Tensor
-
-    @classmethod
-    def drawn(cls, strata: Sequence[Pilot], size: int, step: int, seed: int) -> _Batch:
-        examples, places, weights = [], [], []
-        lost = torch.zeros(len(strata), dtype=torch.float64)
-        place = 0
-        for index, stratum in enumerate(strata):
-            chosen = _chosen(stratum, -(-size // len(strata)), step, seed)
-            for unit in chosen:
-                for example in stratum.units[unit]:
-                    share = torch.zeros(len(strata), dtype=torch.float64)
-                    share[index] = 1 / (len(chosen) * len(stratum.units[unit]))
-                    if example.unscorable is not None:
-                        lost += share
-                        continue
-                    examples.append(example)
-                    places.append(place)
-                    weights.append(share)
-                place += 1
-        if not examples:
-            raise InputError("--optimize: a mini-batch has no example that can be scored.")
-        return cls(examples=examples, places=places, weights=torch.stack(weights), unscorable=lost)
-
-    def tensors(self) -> tuple[Tensor, Tensor]:
-        """Token ids and labels, both (examples, longest); padding on the right is not scored."""
-        longest = max(len(example.input_ids) for example in self.examples)
-        ids = torch.zeros(len(self.examples), longest, dtype=torch.long)
-        labels = torch.full_like(ids, IGNORED)
-        for row, example in enumerate(self.examples):
-            tokens = torch.tensor(example.input_ids)
-            ids[row, : len(tokens)] = tokens
-            scored = torch.tensor(example.scored)
-            labels[row, : len(tokens)][scored] = tokens[scored]
-        return ids, labels
-
-
-def _chosen(stratum: Pilot, wanted: int, step: int, seed: int) -> list[int]:
-    """Units of a step: the next part of a shuffled pass over the stratum, a function of the key."""
-    n = len(stratum.units)
-    wanted = min(wanted, n)
-    steps_in_a_pass = n // wanted
-    epoch, part = divmod(step, steps_in_a_pass)
-    order = np.random.default_rng([seed, Stream.TRAINING, stratum.stratum, epoch]).permutation(n)
-    return [int(unit) for unit in order[part * wanted : (part + 1) * wanted]]
 
 
 def _schedule(step: int, steps: int) -> float:

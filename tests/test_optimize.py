@@ -11,6 +11,7 @@ from pacbayes.certify import Settings, certify
 from pacbayes.data.sample import read_sample
 from pacbayes.errors import InputError
 from pacbayes.losses import LOSSES
+from pacbayes.mini_batches import MiniBatch, chosen
 from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.posterior_file import with_posterior
@@ -105,7 +106,7 @@ def test_the_gradient_is_that_of_the_bound(checkpoints, problem_file, tmp_path, 
     """Central differences in float64 along a random direction of means and log-scales."""
     scorer, strata, scales = start(checkpoints, problem_file, kind, dtype="float64")
     run = pacbayes.optimize._Run(scorer, strata, scales, plan(tmp_path))
-    batch = pacbayes.optimize._Batch.drawn(strata, 6, 0, 0)
+    batch = MiniBatch.drawn(strata, 6, 0, 0)
     leaves = [*run.means.values(), run._log_sigmas]
     run._risks.fill_(float("nan"))
     run._bound(run._surrogate_risks(batch), run._posterior.kl()).backward(inputs=leaves)
@@ -175,9 +176,9 @@ def test_training_and_certifying_noise_are_apart(checkpoints, problem_file, tmp_
 
 def test_every_unit_is_seen_once_in_a_pass(checkpoints, problem_file):
     strata = start(checkpoints, problem_file, "adapter")[1]
-    seen = [u for step in range(6) for u in pacbayes.optimize._chosen(strata[0], 10, step, 0)]
+    seen = [u for step in range(6) for u in chosen(strata[0], 10, step, 0)]
     assert sorted(seen) == list(range(60))
-    later = [u for step in range(6, 12) for u in pacbayes.optimize._chosen(strata[0], 10, step, 0)]
+    later = [u for step in range(6, 12) for u in chosen(strata[0], 10, step, 0)]
     assert sorted(later) == sorted(seen)
     assert later != seen
 
@@ -212,6 +213,9 @@ def test_optimise_then_certify_the_file(run_bound, good, tmp_path):
     assert second.posterior == first.posterior
     assert second.kl == first.kl
     assert second.strata == first.strata
+    code, _, err = run_bound(*flat(good), "--posterior", file, "--optimize", 1)
+    assert code == 2
+    assert "would be overwritten by --optimize" in err
     # and a rerun of the whole thing changes nothing
     run_bound(*flat(good), "--optimize", 10)
     assert Certificate.read(tmp_path / "out" / "certificate.json").posterior == first.posterior
@@ -266,6 +270,9 @@ def test_bad_optimise_input(run_bound, good, tmp_path, checkpoints, problem_file
     code, _, err = run_bound(*flat(good), "--optimize", -1)
     assert code == 2
     assert "--optimize must be at least 0" in err
+    code, _, err = run_bound(*flat(good), "--optimize", 1, "--optimize-rate", 0)
+    assert code == 2
+    assert "--optimize-rate must be positive" in err
     model, sample = opened(checkpoints, "adapter"), read_sample([problem_file])
     with pytest.raises(InputError, match="needs a folder"):
         certify(model, sample, Settings(optimize=1, pilot=5))

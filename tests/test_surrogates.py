@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pacbayes.losses import LOSSES
+from pacbayes.objectives import running_risk, seeger_maurer
 from pacbayes.surrogates import IGNORED, SURROGATES
 
 
@@ -63,3 +64,23 @@ def test_gradients_and_range(batch, name):
     for scale in (1e-6, 1e3):
         value = SURROGATES[name](scale * logits, labels)
         assert bool(((value >= 0) & (value <= 1)).all())
+
+
+def test_a_lost_surrogate_still_has_finite_gradients_in_the_bound():
+    """In float32 a completion that the noise has spoilt has a surrogate of exactly 1."""
+    risk = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    kl = torch.tensor(500.0, dtype=torch.float64, requires_grad=True)
+    seeger_maurer(empirical_risk=risk, kl=kl, n=1000, delta=0.05).log().sum().backward()
+    assert risk.grad.item() == 1.0
+    assert kl.grad.item() == 0.0
+
+
+def test_running_risk_has_the_value_of_the_mean_and_the_gradient_of_the_batch():
+    average = torch.tensor(float("nan"), dtype=torch.float64)
+    for value, expected in ((0.5, 0.5), (0.1, 0.48)):
+        risk = torch.tensor(value, dtype=torch.float64, requires_grad=True)
+        steady, average = running_risk(average, risk)
+        assert steady.item() == pytest.approx(expected)
+        steady.backward()
+        assert risk.grad.item() == 1.0
+    assert not average.requires_grad
