@@ -120,6 +120,55 @@ class Centre:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CertifiedObject:
+    """What the risk in `risk_bound` is the risk of.
+
+    Attributes:
+        kind: `posterior`: weights drawn afresh for every prediction; `drawn`: one network drawn
+            once from the posterior; `compressed`: one network decoded from a code of few bits.
+        description: The same in words, with what the risk is a mean over.
+        target: `fresh`: the mean loss on fresh units; `tokens`: the mean over the scored tokens of
+            these documents of the loss to be expected given what comes before each; then `n` of
+            a stratum counts tokens.
+        path: Folder of the network's checkpoint; null for the posterior.
+        sha256: Its hash, as that of a `Centre`; null for the posterior.
+        code_bits: Length of the network's code in bits; null if it has none.
+    """
+
+    kind: Literal["posterior", "drawn", "compressed"]
+    description: str
+    target: Literal["fresh", "tokens"]
+    path: str | None
+    sha256: str | None
+    code_bits: int | None
+
+    @classmethod
+    def posterior(cls) -> CertifiedObject:
+        """The posterior itself."""
+        return cls(
+            kind="posterior",
+            description="the posterior: weights drawn afresh for every prediction",
+            target="fresh",
+            path=None,
+            sha256=None,
+            code_bits=None,
+        )
+
+    def __post_init__(self) -> None:
+        for name in ("path", "sha256"):
+            _require(
+                (getattr(self, name) is None) == (self.kind == "posterior"),
+                f"`{name}` must be null for the posterior and for it only, got {self.kind!r}.",
+            )
+        if self.sha256 is not None:
+            _require_sha256(self.sha256)
+        _require(
+            (self.code_bits is not None) == (self.kind == "compressed"),
+            f"`code_bits` must be given for a compressed network only, got {self.kind!r}.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScaleGrid:
     """The prior scales among which one was chosen after seeing the data.
 
@@ -143,20 +192,56 @@ class ScaleGrid:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """A record left out before anything was computed.
+
+    Attributes:
+        line: Its 1-based line.
+        reason: Why, in words; a reason that looks at losses breaks the certificate.
+    """
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFile:
+    """One file of certification data.
+
+    Attributes:
+        path: The file, as it was given.
+        sha256: Hash of its bytes, in hexadecimal.
+        n_records: Number of records used.
+        excluded: Records not used.
+    """
+
+    path: str
+    sha256: str
+    n_records: int
+    excluded: tuple[Exclusion, ...]
+
+    def __post_init__(self) -> None:
+        _require_sha256(self.sha256)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prior:
     """The distribution P over weights, fixed before the data but for the choice on the grid.
 
     Attributes:
         centre: Its mean.
         base: Weights that P and Q share, the base model of an adapter; null for a full model.
-        family: `gaussian`; the scales are those of the posterior's groups.
+        family: `gaussian`; the scales are those of the posterior's groups. `code` for a compressed
+            network: 2^-bits for each code.
         scale_grid: The choice of its scale.
+        data: Files that the prior was trained on, disjoint from `data`; empty if on none.
     """
 
     centre: Centre
     base: Centre | None
     family: str
     scale_grid: ScaleGrid
+    data: tuple[DataFile, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,14 +279,16 @@ class Posterior:
     """The distribution Q over weights whose risk is certified.
 
     Attributes:
-        centre: Its mean, the fine-tuned model.
-        family: `gaussian`.
+        centre: Its mean, the fine-tuned model; the compressed network itself if that is certified.
+        family: `gaussian`, or `point` for a compressed network, which has no groups.
+        choice: How centre and scales were chosen, in words; free, as the bound holds for all.
         groups: Scales and distances of all weights that differ between P and Q or are perturbed.
             They describe P and Q together and are therefore written once, here.
     """
 
     centre: Centre
     family: str
+    choice: str
     groups: tuple[TensorGroup, ...]
 
     def __post_init__(self) -> None:
@@ -237,7 +324,8 @@ class HeldOut:
         path: The held-out file.
         sha256: Its hash.
         n: Number of independent units in it.
-        stochastic: Risk of the predictor that draws weights from Q, the one that is certified.
+        stochastic: Risk of the object that is certified, such as the predictor that draws weights
+            from Q.
         unperturbed: Risk of the fine-tuned model itself.
     """
 
@@ -302,9 +390,10 @@ class StratumCertificate:
 
     Attributes:
         name: Name of the stratum, unique.
-        n: Number of independent units.
+        n: Number of independent units, or of tokens; see `CertifiedObject.target`.
         n_records: Number of records in them.
         n_draws: Number of independent draws of weights behind `empirical_risk`.
+        sampling: How `empirical_risk` and its bound were found from the draws, in words.
         n_unscorable: Records that cannot be scored; they count as loss 1 everywhere.
         empirical_risk: Mean loss over the draws.
         empirical_risk_bound: Where the mean of the loss under Q on this sample lies.
@@ -315,6 +404,8 @@ class StratumCertificate:
         dominated_by: The part that adds most to the upper end of `risk_bound`: the mean loss, the
             uncertainty of that mean (`monte_carlo`), or a part of the complexity.
         held_out: Test-set bounds for comparison, or null.
+        prior_held_out: Risk of the model at the prior's centre, for which the certification data
+            are held out; null unless the prior was trained on data of its own.
         vacuous: Whether the upper end of `risk_bound` is 1.
     """
 
@@ -322,6 +413,7 @@ class StratumCertificate:
     n: int
     n_records: int
     n_draws: int
+    sampling: str
     n_unscorable: int
     empirical_risk: float
     empirical_risk_bound: Interval
@@ -331,6 +423,7 @@ class StratumCertificate:
     complexity: Complexity
     dominated_by: Part
     held_out: HeldOut | None
+    prior_held_out: HeldOutRisk | None
     vacuous: bool
 
     @property
@@ -345,11 +438,6 @@ class StratumCertificate:
 
     def __post_init__(self) -> None:
         _require(self.n >= 1, f"`n` must be at least 1, got {self.n}.")
-        _require(
-            self.n_records >= self.n,
-            f"`n_records` must be at least `n`, got {self.n_records} < {self.n}; a unit has one "
-            "record or more.",
-        )
         _require(self.n_draws >= 1, f"`n_draws` must be at least 1, got {self.n_draws}.")
         _require(
             0 <= self.n_unscorable <= self.n_records,
@@ -364,39 +452,6 @@ class StratumCertificate:
             f"`vacuous` must say whether the upper risk bound is 1, got {self.vacuous} at "
             f"{self.risk_bound[1]}.",
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Exclusion:
-    """A record left out before anything was computed.
-
-    Attributes:
-        line: Its 1-based line.
-        reason: Why, in words; a reason that looks at losses breaks the certificate.
-    """
-
-    line: int
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataFile:
-    """One file of certification data.
-
-    Attributes:
-        path: The file, as it was given.
-        sha256: Hash of its bytes, in hexadecimal.
-        n_records: Number of records used.
-        excluded: Records not used.
-    """
-
-    path: str
-    sha256: str
-    n_records: int
-    excluded: tuple[Exclusion, ...]
-
-    def __post_init__(self) -> None:
-        _require_sha256(self.sha256)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -428,10 +483,14 @@ class Certificate:
         seed: Seed of all randomness.
         delta: The failure probability and its ledger.
         loss: The loss.
+        object: What is certified; all that follows speaks of it.
         prior: P.
         posterior: Q.
-        kl: KL(Q||P) in nats; finite.
-        kl_by_group: The same by tensor group; adds up to `kl`.
+        kl: What the bound pays for the choice of the object, in nats; finite. KL(Q||P) of the
+            posterior; ln (dQ/dP)(h), or 0 if that is negative, of a network h drawn from Q;
+            the code length times ln 2 of a compressed one.
+        kl_by_group: The same by tensor group; adds up to `kl`. Of a drawn network parts may be
+            negative; empty for a compressed one.
         strata: One certificate a stratum.
         joint: Intervals of mixtures and gaps on one joint event, by name; may be empty.
         data: The files of certification data.
@@ -448,6 +507,7 @@ class Certificate:
     seed: int
     delta: Delta
     loss: Loss
+    object: CertifiedObject
     prior: Prior
     posterior: Posterior
     kl: float
@@ -469,18 +529,34 @@ class Certificate:
         _require_unique("strata", (stratum.name for stratum in self.strata))
         _require_nonnegative("kl", self.kl)
         self._require_kl_by_group()
+        for stratum in self.strata if self.object.target == "fresh" else ():
+            _require(
+                stratum.n_records >= stratum.n,
+                f"`n_records` must be at least `n`, got {stratum.n_records} < {stratum.n}; a unit "
+                "has one record or more.",
+            )
         _require_json("joint", self.joint)
 
     def _require_kl_by_group(self) -> None:
         for name, value in self.kl_by_group.items():
-            _require_nonnegative(f"kl_by_group.{name}", value)
+            if self.object.kind == "posterior":
+                _require_nonnegative(f"kl_by_group.{name}", value)
         names = {group.name for group in self.posterior.groups}
         _require(
             set(self.kl_by_group) == names,
             "`kl_by_group` must name the posterior's groups, they differ in "
             f"{sorted(set(self.kl_by_group) ^ names)}.",
         )
+        if self.object.kind == "compressed":
+            bits = self.object.code_bits or 0
+            _require(
+                math.isclose(self.kl, bits * math.log(2), rel_tol=1e-9),
+                f"`kl` must be `code_bits` times ln 2, got {self.kl} for {bits} bits.",
+            )
+            return
         total = math.fsum(self.kl_by_group.values())
+        if self.object.kind == "drawn":
+            total = max(0.0, total)
         # two orders of summing differ by rounding only, far below 1e-9
         _require(
             math.isclose(total, self.kl, rel_tol=1e-9, abs_tol=1e-9),

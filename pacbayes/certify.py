@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from pacbayes.bounds import certified, log_xi
 from pacbayes.certificate import (
     Centre,
     Certificate,
+    CertifiedObject,
     Complexity,
     DataFile,
     Delta,
@@ -34,19 +35,22 @@ from pacbayes.certificate import (
 )
 from pacbayes.certificate import Loss as LossNote
 from pacbayes.data.records import sha256_of
-from pacbayes.data.sample import Part, Sample, Unit
-from pacbayes.draws import Draws, DrawStore
+from pacbayes.data.sample import Part, Sample, SourceFile, Unit
+from pacbayes.draws import Draws, DrawStore, Estimate
 from pacbayes.errors import InputError
 from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES, SMOOTHING, Loss
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
 from pacbayes.optimize import Plan, improve
-from pacbayes.posteriors import prior_scale
 from pacbayes.posteriors.gaussian import best_prior_scale, group_kl
-from pacbayes.posteriors.noise import Stream
-from pacbayes.risk import FloatArray, NoiseKey, Scorer
-from pacbayes.weight_perturbation import Pilot, Scales, choose_scales, with_best_prior
+from pacbayes.posteriors.noise import FORMAT as NOISE_FORMAT
+from pacbayes.posteriors.noise import NoiseKey, Stream
+from pacbayes.posteriors.prior_scale import GRID, Grid
+from pacbayes.risk import FloatArray, Scorer
+from pacbayes.sampling import plan_sampling, sample_pairs
+from pacbayes.team import ALONE, Team
+from pacbayes.weight_perturbation import Pilot, Scales, Search, choose_posterior, with_best_prior
 
 MONTE_CARLO_SHARE = 0.2
 """Share of δ that pays for estimating the posterior's empirical risk by sampling."""
@@ -55,21 +59,14 @@ _SEED_FIXED = (
     "The seed was fixed in advance: the best of several runs with different seeds is not certified."
 )
 
-
-class Tick(Protocol):
-    """Advances a stage, and may say how it is going."""
-
-    def __call__(self, steps: int, note: str = "", /) -> None:
-        """So many steps further."""
-        ...
+Track = Callable[[str, int | None], Callable[..., None]]
+"""Starts a stage, given its name and its number of steps, and returns what advances it; that may be
+given a note on how the stage is going beside the steps."""
 
 
-Track = Callable[[str, int | None], Tick]
-"""Starts a stage, given its name and its number of steps, and returns what advances it."""
-
-
-def _untold(_steps: int, _note: str = "", /) -> None:
+def untold(_name: str, _total: int | None) -> Callable[..., None]:
     """For runs that nobody watches."""
+    return lambda _steps, _note="": None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +79,16 @@ class Settings:
         delta: Probability with which any of the certificate's statements may be wrong.
         seed: Of all noise.
         passes: Whole passes of posterior draws over each stratum.
+        tolerance: Instead of whole passes, draw until the upper bound on the posterior's empirical
+            risk is so near its estimate, at most as many draws as the passes would take.
         draws: At least so many draws for each stratum, in whole passes, instead of `passes`.
         batch_size: Examples in one forward pass.
         block: Units that share a draw where each cannot have its own.
         pilot: Units of each stratum that the choice of the posterior's scales looks at.
         dtype: The model's floating-point type.
+        prior_scale: The prior's scale relative to the tensors' own, fixed without the data; None
+            to choose it from a grid, which is paid for.
+        team: The processes that certify together.
         optimize: Gradient steps towards a smaller bound before certifying, see
             `pacbayes.optimize`.
         optimize_rate: Their learning rate, in units of the posterior's scales.
@@ -96,13 +98,21 @@ class Settings:
     delta: float = 0.05
     seed: int = 0
     passes: int = 4
+    tolerance: float | None = None
     draws: int | None = None
     batch_size: int = 64
     block: int = 16
     pilot: int = 256
     dtype: str = "float32"
+    prior_scale: float | None = None
+    team: Team = ALONE
     optimize: int = 0
     optimize_rate: float = 0.02
+
+    @property
+    def prior_grid(self) -> Grid:
+        """The scales that the prior may have."""
+        return GRID if self.prior_scale is None else Grid((self.prior_scale,))
 
     def scorer(self, model: FineTuned) -> Scorer:
         """Scores with these losses and sizes."""
@@ -111,6 +121,7 @@ class Settings:
             losses=tuple(LOSSES[name] for name in self.losses),
             batch_size=self.batch_size,
             block=self.block,
+            team=self.team,
         )
 
     def passes_for(self, draws_in_a_pass: int) -> int:
@@ -151,7 +162,7 @@ def certify(
     *,
     draws_folder: Path | None = None,
     posterior_folder: Path | None = None,
-    track: Track = lambda _name, _total: _untold,
+    track: Track = untold,
 ) -> tuple[Certificate, ...]:
     """Certifies the risk of the posterior around a fine-tuned model, one certificate for each loss.
 
@@ -186,21 +197,37 @@ def certify(
         for index, stratum in enumerate(strata)
     ]
     tick = track("choosing the noise", None)
-    scales = choose_scales(replace(scorer, tick=tick), pilots, seed=settings.seed)
+    search = Search(
+        scorer=replace(scorer, tick=tick),
+        pilots=pilots,
+        seed=settings.seed,
+        grid=settings.prior_grid,
+    )
+    model, scales = choose_posterior(search)
     if settings.optimize:
         plan = _plan(model, sample, settings, scales, posterior_folder)
         tick = track("optimising", settings.optimize * settings.batch_size)
         whole = [replace(p, units=s.units) for p, s in zip(pilots, strata, strict=True)]
-        model, scales = improve(scorer, whole, pilots, scales, plan, tick)
-        scorer = replace(scorer, model=model)
-    store = DrawStore(draws_folder, _dependencies(model, sample, settings, scales))
+        search = replace(search, scorer=replace(scorer, model=model))
+        model, scales = improve(search, whole, scales, plan, tick)
+    scorer = replace(scorer, model=model)
+    store = DrawStore(draws_folder, _dependencies(model, sample, settings, scales), settings.team)
     certified: list[list[StratumCertificate]] = [[] for _ in settings.losses]
     for index, stratum in enumerate(strata):
         passes = settings.passes_for(_ceil_div(stratum.part.n, scorer.units_per_draw))
-        tick = track(f"stratum {stratum.part.name}", (passes + 1) * stratum.part.n_records)
+        sweeps = passes + 1 + bool(sample.prior_files)
+        tick = track(f"stratum {stratum.part.name}", sweeps * stratum.part.n_records)
         busy = replace(scorer, tick=tick)
-        draws = _draw(busy, stratum.units, scales, settings, store, index, passes)
-        centre = busy.at_centre(stratum.units)
+        share = shares[index].monte_carlo
+        if settings.tolerance is None:
+            centre, estimates = _whole_passes(
+                busy, stratum.units, scales, settings, store, index, passes, share
+            )
+        else:
+            centre, estimates = _until_tolerance(
+                busy, stratum.units, scales, settings, store, index, passes, share
+            )
+        at_prior = _at_prior(busy, stratum.units) if sample.prior_files else None
         held_out: Sequence[HeldOut | None] = [None] * len(settings.losses)
         if sample.held_out:
             part = _Stratum.encode(sample.held_out[index], model)
@@ -210,11 +237,12 @@ def certify(
             strata_of_loss.append(
                 _certify_stratum(
                     stratum,
-                    Draws(losses=draws[:, place], block=scorer.units_per_draw),
+                    estimates[place],
                     centre[place],
                     scales,
                     shares[index],
                     held_out[place],
+                    None if at_prior is None else held_out_risk(at_prior[place], settings.delta),
                 )
             )
     return tuple(
@@ -239,7 +267,7 @@ class _Stratum:
         return sum(example.unscorable is not None for unit in self.units for example in unit)
 
 
-def _draw(
+def _whole_passes(
     scorer: Scorer,
     units: Sequence[Unit],
     scales: Scales,
@@ -247,8 +275,9 @@ def _draw(
     store: DrawStore,
     stratum: int,
     passes: int,
-) -> FloatArray:
-    """Losses of all passes, shape (passes, losses, units)."""
+    delta: float,
+) -> tuple[FloatArray, list[Estimate]]:
+    """Losses without noise, shape (losses, units), and an estimate of each loss under noise."""
     key = NoiseKey(seed=settings.seed, stream=Stream.CERTIFICATE, stratum=stratum)
 
     def one_pass(draw: int) -> FloatArray:
@@ -258,30 +287,60 @@ def _draw(
             lambda: scorer.under_noise(units, scales.sigmas, key=key, draw=draw),
         )
 
-    return np.stack([one_pass(draw) for draw in range(passes)])
+    losses = np.stack([one_pass(draw) for draw in range(passes)], axis=1)
+    draws = [Draws(losses=of_one, block=scorer.units_per_draw) for of_one in losses]
+    return scorer.at_centre(units), [found.estimate(delta) for found in draws]
+
+
+def _until_tolerance(
+    scorer: Scorer,
+    units: Sequence[Unit],
+    scales: Scales,
+    settings: Settings,
+    store: DrawStore,
+    stratum: int,
+    passes: int,
+    delta: float,
+) -> tuple[FloatArray, list[Estimate]]:
+    """As `_whole_passes`, from as few draws as the tolerance takes."""
+    assert settings.tolerance is not None
+    plan = plan_sampling(
+        scorer,
+        units,
+        scales.sigmas,
+        pilot=settings.pilot,
+        key=NoiseKey(seed=settings.seed, stream=Stream.PILOT, stratum=stratum),
+        tolerance=settings.tolerance,
+        delta=delta,
+        most=passes * len(units),
+    )
+    key = NoiseKey(seed=settings.seed, stream=Stream.CERTIFICATE, stratum=stratum)
+    found = sample_pairs(scorer, units, scales.sigmas, plan, key=key, store=store)
+    return plan.centre, found
 
 
 def _certify_stratum(
     stratum: _Stratum,
-    draws: Draws,
+    estimate: Estimate,
     centre: FloatArray,
     scales: Scales,
     shares: Shares,
     held_out: HeldOut | None,
+    prior_held_out: HeldOutRisk | None,
 ) -> StratumCertificate:
     n = stratum.part.n
-    kl = math.nextafter(scales.kl + prior_scale.LOG_COST, math.inf)
+    kl = math.nextafter(scales.kl + scales.grid.log_cost, math.inf)
     terms: Any = {"kl": kl, "n": n, "delta": shares.kl_bound}
-    low, high = draws.interval(shares.monte_carlo)
+    low, high = estimate.interval
     upper = certified("seeger_maurer", empirical_risk=high, **terms)
     lower = certified("seeger_maurer_lower", empirical_risk=low, **terms)
     complexity = Complexity(
         kl=scales.kl / n,
-        log_term=(prior_scale.LOG_COST + log_xi(n) - math.log(shares.kl_bound)) / n,
+        log_term=(scales.grid.log_cost + log_xi(n) - math.log(shares.kl_bound)) / n,
     )
     parts = parts_of(
         upper=upper,
-        empirical_risk=draws.mean,
+        empirical_risk=estimate.mean,
         empirical_risk_upper=high,
         complexity=complexity,
     )
@@ -289,9 +348,10 @@ def _certify_stratum(
         name=stratum.part.name,
         n=n,
         n_records=stratum.part.n_records,
-        n_draws=draws.n_draws,
+        n_draws=estimate.n_draws,
+        sampling=estimate.method,
         n_unscorable=stratum.n_unscorable,
-        empirical_risk=draws.mean,
+        empirical_risk=estimate.mean,
         empirical_risk_bound=(low, high),
         unperturbed_risk=float(centre.mean()),
         risk_bound=(lower, upper),
@@ -302,8 +362,19 @@ def _certify_stratum(
         complexity=complexity,
         dominated_by=max(parts, key=lambda part: parts[part]),
         held_out=held_out,
+        prior_held_out=prior_held_out,
         vacuous=upper == 1.0,
     )
+
+
+def _at_prior(scorer: Scorer, units: Sequence[Unit]) -> FloatArray:
+    """Losses at the prior's centre, shape (losses, units); the model is put back afterwards."""
+    trained = {k: tensor.detach().clone() for k, tensor in scorer.model.noise.tensors.items()}
+    at_prior = scorer.model.recentred(scorer.model.prior_centre)
+    try:
+        return replace(scorer, model=at_prior).at_centre(units)
+    finally:
+        scorer.model.recentred(trained)
 
 
 def _held_out(
@@ -321,14 +392,14 @@ def _held_out(
             path=str(path),
             sha256=sha256_of(path),
             n=stratum.part.n,
-            stochastic=_test_set(with_noise, settings.delta),
-            unperturbed=_test_set(without, settings.delta),
+            stochastic=held_out_risk(with_noise, settings.delta),
+            unperturbed=held_out_risk(without, settings.delta),
         )
         for with_noise, without in zip(noisy, calm, strict=True)
     ]
 
 
-def _test_set(losses: FloatArray, delta: float) -> HeldOutRisk:
+def held_out_risk(losses: FloatArray, delta: float) -> HeldOutRisk:
     """Two-sided interval: Clopper–Pearson where every loss is 0 or 1, else the kl interval."""
     n, mean = len(losses), min(1.0, float(losses.mean()))
     half = delta / 2
@@ -362,29 +433,35 @@ def _assemble(
             ledger=tuple(LedgerEntry(event=event, delta=share) for event, share in ledger.entries),
         ),
         loss=_describe_loss(loss, len(model.tokenizer)),
+        object=CertifiedObject.posterior(),
         prior=Prior(
             centre=_centre(model.prior),
             base=None if model.base is None else _centre(model.base),
             family="gaussian",
             scale_grid=ScaleGrid(
-                size=prior_scale.SIZE, index=scales.prior_index, log_cost=prior_scale.LOG_COST
+                size=scales.grid.size, index=scales.prior_index, log_cost=scales.grid.log_cost
             ),
+            data=_files(sample.prior_files),
         ),
         posterior=Posterior(
             centre=_centre(model.posterior),
             family="gaussian",
+            choice=scales.rule,
             groups=scales.groups,
         ),
         kl=scales.kl,
         kl_by_group={group.name: group_kl(group) for group in scales.groups},
         strata=strata,
         joint={},
-        data=tuple(
-            DataFile(path=f.path, sha256=f.sha256, n_records=f.n_records, excluded=())
-            for f in sample.files
-        ),
+        data=_files(sample.files),
         assumptions=(*sample.assumptions, *model.assumptions, _SEED_FIXED),
         environment=_environment(model, settings),
+    )
+
+
+def _files(files: Sequence[SourceFile]) -> tuple[DataFile, ...]:
+    return tuple(
+        DataFile(path=f.path, sha256=f.sha256, n_records=f.n_records, excluded=()) for f in files
     )
 
 
@@ -413,12 +490,16 @@ def _dependencies(
     """Everything that the losses of a pass are a function of."""
     return {
         "version": __version__,
+        "noise": NOISE_FORMAT,
         "posterior": model.posterior.sha256,
+        "checkpoint": model.folder.sha256,
         "base": None if model.base is None else model.base.sha256,
         "sigmas": scales.sigmas,
+        "choice": scales.rule,
         "data": [file.sha256 for file in sample.files],
         "strata": [[part.name, part.n] for part in sample.strata],
         "losses": settings.losses,
+        "pairs": None if settings.tolerance is None else settings.pilot,
         "seed": settings.seed,
         "block": 1 if model.noise.per_row else settings.block,
         "environment": asdict(_environment(model, settings)),

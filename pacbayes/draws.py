@@ -14,8 +14,26 @@ import numpy as np
 import numpy.typing as npt
 
 from pacbayes.bounds import certified
+from pacbayes.team import ALONE, Team
 
 FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """The posterior's mean of a loss over a sample, by sampling.
+
+    Attributes:
+        mean: The estimate.
+        interval: Contains the true mean with the probability that was asked for.
+        n_draws: Independent draws behind it.
+        method: How, in words.
+    """
+
+    mean: float
+    interval: tuple[float, float]
+    n_draws: int
+    method: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +69,15 @@ class Draws:
         n = self.losses.shape[1]
         return float(-(-n // self.block) * self.block / n)
 
+    def estimate(self, delta: float) -> Estimate:
+        """The mean with its interval, wrong w.p. ≤ delta."""
+        return Estimate(
+            mean=self.mean,
+            interval=self.interval(delta),
+            n_draws=self.n_draws,
+            method=f"kl interval over {len(self.losses)} passes with fresh draws",
+        )
+
     def interval(self, delta: float) -> tuple[float, float]:
         """Two-sided interval for the mean over units of the expected loss, wrong w.p. ≤ delta.
 
@@ -72,28 +99,38 @@ class DrawStore:
     Args:
         folder: The run's ``draws`` folder, or None to keep nothing.
         dependencies: Everything that the draws are a function of; another value, another folder.
+        team: The processes that draw together; the first of them reads and writes.
     """
 
-    def __init__(self, folder: Path | None, dependencies: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path | None, dependencies: Mapping[str, Any], team: Team = ALONE
+    ) -> None:
         text = json.dumps(dependencies, sort_keys=True)
         self._folder = None
-        if folder is not None:
+        self._team = team
+        if folder is not None and team.leads:
             self._folder = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
             self._folder.mkdir(parents=True, exist_ok=True)
             _write(self._folder / "key.json", text.encode())
 
     def get(self, stratum: int, draw: int, make: Callable[[], FloatArray]) -> FloatArray:
         """The stored losses of one pass, or those that `make` gives, which are then stored."""
-        if self._folder is None:
-            return make()
-        path = self._folder / f"stratum{stratum}.pass{draw}.npy"
-        if path.is_file():
-            return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+        name = f"stratum{stratum}.pass{draw}.npy"
+        stored = self._team.led(lambda: self._read(name))
+        if stored is not None:
+            return stored
         losses = make()
-        with _temporary(path).open("wb") as file:
-            np.save(file, losses, allow_pickle=False)
-        os.replace(_temporary(path), path)
+        if self._folder is not None:
+            path = self._folder / name
+            with _temporary(path).open("wb") as file:
+                np.save(file, losses, allow_pickle=False)
+            os.replace(_temporary(path), path)
         return losses
+
+    def _read(self, name: str) -> FloatArray | None:
+        if self._folder is None or not (self._folder / name).is_file():
+            return None
+        return np.asarray(np.load(self._folder / name, allow_pickle=False), dtype=np.float64)
 
 
 def _temporary(path: Path) -> Path:

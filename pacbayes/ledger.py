@@ -37,7 +37,7 @@ class DeltaLedger:
     """
 
     def __init__(self, total: ArrayLike) -> None:
-        self.total = np.asarray(total, dtype=np.float64)
+        self.total = np.array(total, dtype=np.float64)
         if not np.all((self.total > 0) & (self.total < 1)):
             raise ValueError(
                 f"`total` must lie in (0, 1), got {self.total}. It is a failure probability."
@@ -56,15 +56,15 @@ class DeltaLedger:
 
         Raises:
             OverspentError: The entries would sum to more than the total; nothing is entered.
-            ValueError: `delta` is not above 0.
+            ValueError: `delta` is not above 0, or infinite.
         """
-        part = np.asarray(delta, dtype=np.float64)
-        if not np.all(part > 0):
-            raise ValueError(f"`delta` of `{event}` must be above 0, got {part}.")
-        # Knuth's two-sum: `total` + `error` is the exact sum of `spent` and `part`
-        total = self._spent + part
-        rest = total - self._spent
-        error = (self._spent - (total - rest)) + (part - rest) + self._spent_error
+        part = np.array(delta, dtype=np.float64)
+        if not np.all((part > 0) & (part < np.inf)):
+            raise ValueError(f"`delta` of `{event}` must be above 0 and finite, got {part}.")
+        total, low = _two_sum(self._spent, part)
+        error, lost = _two_sum(self._spent_error, low)
+        # what even the second number cannot hold is rounded up
+        error = np.where(lost > 0, np.nextafter(error, np.inf), error)
         if np.any((total - self.total) + error > 0):
             left = float(np.min((self.total - self._spent) - self._spent_error))
             raise OverspentError(
@@ -79,22 +79,40 @@ class DeltaLedger:
         """Enters several events, each with its share of the total, rounded down.
 
         Args:
-            events: What may fail.
+            events: What may fail, at least one.
             weights: Shares fixed in advance, summing to at most 1; equal shares by default.
 
         Returns:
             The δ of each event.
+
+        Raises:
+            OverspentError: As `spend`; none of the events is entered.
+            ValueError: No events, another number of weights, or a weight that is not above 0.
         """
+        if not events:
+            raise ValueError("`events` must name at least one.")
         shares = [1 / len(events)] * len(events) if weights is None else weights
-        return [
-            self.spend(event, self._share(weight))
-            for event, weight in zip(events, shares, strict=True)
-        ]
+        before = self._spent, self._spent_error, list(self._entries)
+        try:
+            return [
+                self.spend(event, self._share(weight))
+                for event, weight in zip(events, shares, strict=True)
+            ]
+        except ValueError:
+            self._spent, self._spent_error, self._entries = before
+            raise
 
     def _share(self, weight: float) -> NDArray[np.float64]:
         product = self.total * weight
         exact = np.frexp(weight)[0] == 0.5  # a power of two
         return product if exact else product * (1 - 2.0**-51)
+
+
+def _two_sum(a: Any, b: Any) -> tuple[Any, Any]:
+    """The sum rounded, and what the rounding left out (Knuth)."""
+    total = a + b
+    rest = total - a
+    return total, (a - (total - rest)) + (b - rest)
 
 
 def _plain(value: NDArray[np.float64]) -> Any:

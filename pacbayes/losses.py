@@ -61,10 +61,27 @@ def nll(logits: Tensor, targets: Tensor) -> float:
     return min(1.0, max(0.0, loss))
 
 
+def margin(logits: Tensor, targets: Tensor) -> float:
+    """How far the scores are from another `exact` loss: not a loss, and not in [0, 1].
+
+    The least lead of a target over the best other token, without its sign.
+    """
+    wanted = logits.gather(-1, targets[:, None])[:, 0]
+    others = logits.scatter(-1, targets[:, None], -math.inf).amax(-1)
+    return abs(float((wanted - others).min()))
+
+
 def nll_width(size: int) -> float:
     """Nats between the best and the worst smoothed prediction over `size` tokens."""
     return math.log1p((1 - SMOOTHING) * size / SMOOTHING)
 
+
+MARGIN = Loss(
+    name="margin",
+    statement="least lead of a target over the best other token, without its sign",
+    compute=margin,
+)
+"""Scored like a loss, to know which examples noise may change; no loss, and not in [0, 1]."""
 
 LOSSES: Mapping[str, Loss] = MappingProxyType(
     {

@@ -12,6 +12,7 @@ from torch import Tensor
 from pacbayes.data.encode import Example
 from pacbayes.errors import InputError
 from pacbayes.posteriors.noise import Stream
+from pacbayes.risk import token_ids
 from pacbayes.surrogates import IGNORED
 from pacbayes.weight_perturbation import Pilot
 
@@ -61,14 +62,11 @@ class MiniBatch:
 
     def tensors(self) -> tuple[Tensor, Tensor]:
         """Token ids and labels, both (examples, longest); padding on the right is not scored."""
-        longest = max(len(example.input_ids) for example in self.examples)
-        ids = torch.zeros(len(self.examples), longest, dtype=torch.long)
+        ids = token_ids(self.examples)
         labels = torch.full_like(ids, IGNORED)
         for row, example in enumerate(self.examples):
-            tokens = torch.tensor(example.input_ids)
-            ids[row, : len(tokens)] = tokens
             scored = torch.tensor(example.scored)
-            labels[row, : len(tokens)][scored] = tokens[scored]
+            labels[row, : len(scored)][scored] = ids[row, : len(scored)][scored]
         return ids, labels
 
 

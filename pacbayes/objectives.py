@@ -13,14 +13,15 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from pacbayes import bounds
+from pacbayes.bounds._domain import require, require_between, require_delta, require_n
 
-_LEAST_RISK = 1e-12
-"""At an empirical risk of 0 the slope of the kl bound in it is infinite: taken here instead."""
+_LEAST = 1e-12
+"""Where a slope is infinite, the distance from there at which it is taken."""
 
 
 def binary_kl_inverse_upper(q: Tensor, c: Tensor) -> Tensor:
@@ -36,7 +37,7 @@ def binary_kl_inverse_upper(q: Tensor, c: Tensor) -> Tensor:
         Values in [q, 1], of the type and device of `q`.
 
     Raises:
-        ValueError: A value outside its domain.
+        ValueError: A value outside its domain, or `q` not floating point.
 
     >>> q, c = torch.tensor(0.1, dtype=torch.float64, requires_grad=True), torch.tensor(0.05)
     >>> p = binary_kl_inverse_upper(q, c)
@@ -44,37 +45,49 @@ def binary_kl_inverse_upper(q: Tensor, c: Tensor) -> Tensor:
     >>> round(float(p.detach()), 6), round(float(q.grad), 6)
     (0.220079, 1.332252)
     """
-    q, c = torch.broadcast_tensors(q, c.to(q))
-    return _KlInverse.apply(q, c, bounds.binary_kl_inverse_upper)
+    return _kl_inverse(q, c, upper=True)
 
 
 def binary_kl_inverse_lower(q: Tensor, c: Tensor) -> Tensor:
     """kl⁻(q, c), the smaller solution; otherwise as `binary_kl_inverse_upper`."""
-    q, c = torch.broadcast_tensors(q, c.to(q))
-    return _KlInverse.apply(q, c, bounds.binary_kl_inverse_lower)
+    return _kl_inverse(q, c, upper=False)
+
+
+def _kl_inverse(q: Tensor, c: Tensor, *, upper: bool) -> Tensor:
+    if not q.is_floating_point():
+        raise ValueError(f"`q` must be floating point, got {q.dtype}.")
+    wide, nats = torch.broadcast_tensors(q.double(), c.to(q.device, torch.float64))
+    return _KlInverse.apply(wide, nats, upper).to(q.dtype)
 
 
 class _KlInverse(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, q: Tensor, c: Tensor, invert: Callable[..., Any]) -> Tensor:
-        value = invert(q.detach().double().cpu().numpy(), c.detach().double().cpu().numpy())
+    def forward(ctx: Any, q: Tensor, c: Tensor, upper: bool) -> Tensor:
+        invert = bounds.binary_kl_inverse_upper if upper else bounds.binary_kl_inverse_lower
+        value = invert(q.detach().cpu().numpy(), c.detach().cpu().numpy())
         p = torch.as_tensor(value, dtype=torch.float64, device=q.device)
-        ctx.save_for_backward(q.double(), p)
-        return p.to(q.dtype)
+        ctx.upper = upper
+        ctx.save_for_backward(q, p)
+        return p
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor, None]:
         (grad,) = outputs
         q, p = ctx.saved_tensors
-        # at q = 1 the value is 1 for every c; the formula says 0/0
-        by_c = torch.where(p == 1, torch.zeros_like(p), p * (1 - p) / (p - q))
-        inside = q.clamp(_LEAST_RISK, 1 - _LEAST_RISK)
-        end = p.clamp(torch.finfo(p.dtype).tiny, 1 - _LEAST_RISK)
-        by_q = (torch.logit(end) - torch.logit(inside)) * by_c
+        # at c = 0 the slope in c is infinite: taken a little further on
+        gap = torch.where(p == q, _LEAST if ctx.upper else -_LEAST, p - q)
+        by_c = p * (1 - p) / gap
+        # at q = 0 and 1 that in q may be: taken a little inside, but not beyond p
+        inside = torch.where(q == 0, p.clamp(max=_LEAST), q)
+        inside = torch.where(q == 1, p.clamp(min=1 - _LEAST), inside)
+        by_q = (_logit(p) - _logit(inside)) * by_c
         # at c = 0 both are equal, and so is their slope
         by_q = torch.where(p == q, torch.ones_like(p), by_q)
-        return (grad * by_q).to(grad.dtype), (grad * by_c).to(grad.dtype), None
+        return grad * by_q, grad * by_c, None
+
+
+def _logit(p: Tensor) -> Tensor:
+    return torch.logit(p.clamp(torch.finfo(p.dtype).tiny, 1 - 2.0**-53))
 
 
 def running_risk(average: Tensor, risk: Tensor, *, memory: float = 0.95) -> tuple[Tensor, Tensor]:
@@ -98,6 +111,8 @@ def running_risk(average: Tensor, risk: Tensor, *, memory: float = 0.95) -> tupl
 
 def seeger_maurer(*, empirical_risk: Tensor, kl: Tensor, n: int, delta: float) -> Tensor:
     """The kl bound, `pacbayes.bounds.seeger_maurer`.
+
+    Where it is near 1 its slopes vanish: start with `quadratic` or `pinsker` from far away.
 
     Args:
         empirical_risk: r̂, a differentiable surrogate in [0, 1]; any shape, as `kl`.
@@ -127,6 +142,8 @@ def thiemann(
     if lam is None:
         with torch.no_grad():
             lam = 2 / ((2 * empirical_risk / cost + 1).sqrt() + 1)
+    else:
+        require_between(torch.as_tensor(lam).detach().cpu().numpy(), "lam", 0, 2)
     rest = 1 - lam / 2
     return empirical_risk / rest + cost / (lam * rest)
 
@@ -156,12 +173,15 @@ def uniform_catoni(
     if c is None or gamma is None:
         return seeger_maurer(empirical_risk=empirical_risk, kl=kl, n=n, delta=delta)
     cost = _nats(kl, n, delta, bounds.log_xi(n))
+    require_between(gamma, "gamma", 1, math.inf)
+    require(0 < c <= 1, np.asarray(c), "c", "lie in (0, 1]")
     slope = -math.log1p(-1 / gamma)
     return c * gamma * (slope * empirical_risk + cost) + gamma * (1 - c * (1 - math.log(c)))
 
 
 def catoni(*, empirical_risk: Tensor, kl: Tensor, n: int, delta: float, c: float) -> Tensor:
     """`pacbayes.bounds.catoni` at a constant fixed before the sample; otherwise as there."""
+    require_between(c, "c", 0, math.inf, "It is Catoni's inverse temperature.")
     return torch.expm1(-c * empirical_risk - _nats(kl, n, delta, 0.0)) / math.expm1(-c)
 
 
@@ -180,8 +200,8 @@ OBJECTIVES: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
 
 
 def _nats(kl: Tensor, n: int, delta: float, log_constant: float) -> Tensor:
-    return (kl + (log_constant - math.log(delta))) / n
+    return (kl + (log_constant - math.log(require_delta(delta)))) / float(require_n(n))
 
 
 def _log_2sqrtn(n: int) -> float:
-    return math.log(2) + math.log(n) / 2
+    return math.log(2) + math.log(require_n(n)) / 2

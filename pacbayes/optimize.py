@@ -17,22 +17,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pacbayes.errors import InputError
 from pacbayes.mini_batches import MiniBatch
 from pacbayes.models.fine_tuned import FineTuned
-from pacbayes.models.noise import total_size
-from pacbayes.models.posterior_file import NAME, write_atomically, write_posterior
+from pacbayes.models.posterior_file import NAME, write_posterior
 from pacbayes.models.trainable import TrainablePosterior
+from pacbayes.models.writing import write_atomically
 from pacbayes.objectives import running_risk, seeger_maurer
-from pacbayes.posteriors import prior_scale
-from pacbayes.posteriors.noise import Stream, standard_normals
-from pacbayes.risk import Scorer
+from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.surrogates import SURROGATES
-from pacbayes.weight_perturbation import Pilot, Scales, choose_scales, pilot_score
+from pacbayes.weight_perturbation import Pilot, Scales, Search
 
 _WARM_UP = 10
 
@@ -63,9 +60,8 @@ class Plan:
 
 
 def improve(
-    scorer: Scorer,
+    search: Search,
     strata: Sequence[Pilot],
-    pilots: Sequence[Pilot],
     scales: Scales,
     plan: Plan,
     tick: Tick = lambda _examples, _note="": None,
@@ -73,9 +69,8 @@ def improve(
     """The optimised posterior if its bound on the pilots is smaller, else the one given.
 
     Args:
-        scorer: The model at the starting centre, with the losses of the certificate.
+        search: What posteriors are compared with; its model is at the starting centre.
         strata: All units of each stratum, with the δ of its bound.
-        pilots: What posteriors are compared on.
         scales: The starting scales.
         plan: How long and how.
         tick: Told about progress.
@@ -87,25 +82,27 @@ def improve(
     Raises:
         InputError: See `optimize`; also a given posterior that would be overwritten.
     """
-    model = scorer.model
-    if Path(model.posterior.path).absolute() == (plan.folder / NAME).absolute():
+    model, team = search.scorer.model, search.scorer.team
+    path = plan.folder / NAME
+    if Path(model.posterior.path).absolute() == path.absolute():
         raise InputError("would be overwritten by --optimize; choose another --out.", path=NAME)
     before = {name: tensor.detach().clone() for name, tensor in model.noise.tensors.items()}
-    means, sigmas = optimize(scorer, strata, scales, plan, tick)
+    means, sigmas = team.led(lambda: optimize(search, strata, scales, plan, tick))
+    search = replace(search, scorer=replace(search.scorer, tick=lambda _: None))
     moved = replace(model.recentred(means), suggested_sigmas=sigmas, posterior_given=False)
-    calm = replace(scorer, tick=lambda _: None)
-    better = choose_scales(replace(calm, model=moved), pilots, seed=plan.seed)
-    after = pilot_score(replace(calm, model=moved), pilots, better, seed=plan.seed)
+    found = replace(search, scorer=replace(search.scorer, model=moved)).best()
     restored = model.recentred(before)
-    if after >= pilot_score(calm, pilots, scales, seed=plan.seed):
-        (plan.folder / NAME).unlink(missing_ok=True)  # of an earlier run, certified no longer
+    if found.score >= search.score(scales):
+        team.led(lambda: path.unlink(missing_ok=True))  # of an earlier run, certified no longer
         return restored, scales
-    written = write_posterior(plan.folder / NAME, model.recentred(means), better.sigmas)
-    return written, better
+    model.recentred(means)
+    better = replace(found.scales, rule=f"optimised, {plan.steps} steps")
+    source = team.led(lambda: write_posterior(path, moved, better.sigmas))
+    return replace(moved, posterior=source, checkpoint=model.folder), better
 
 
 def optimize(
-    scorer: Scorer,
+    search: Search,
     strata: Sequence[Pilot],
     scales: Scales,
     plan: Plan,
@@ -117,31 +114,33 @@ def optimize(
     run that was stopped goes on to the same bits.
 
     Returns:
-        Means and scales after the last step.
+        Means, on the CPU, and scales after the last step.
 
     Raises:
         InputError: The bound is no longer finite.
     """
-    run = _Run(scorer, strata, scales, plan)
-    state = plan.folder / "optimize" / f"{_key(scorer, strata, scales, plan)}.pt"
+    run = _Run(search, strata, scales, plan)
+    state = plan.folder / "optimize" / f"{_key(search, strata, scales, plan)}.pt"
     run.load(state)
     while run.step < plan.steps:
         n_examples, bound = run.advance()
         tick(n_examples, f"bound of the surrogate {bound:.4f}")
         if run.step % plan.save_every == 0 or run.step == plan.steps:
             run.save(state)
-    return {k: v.detach() for k, v in run.means.items()}, run.sigmas
+    return {k: v.detach().cpu() for k, v in run.means.items()}, run.sigmas
 
 
 class _Run:
     """Means, log-scales, Adam and running risks: all that changes from step to step."""
 
-    def __init__(self, scorer: Scorer, strata: Sequence[Pilot], scales: Scales, plan: Plan) -> None:
-        model = scorer.model
-        self._scorer, self._strata, self._plan = scorer, strata, plan
+    def __init__(self, search: Search, strata: Sequence[Pilot], scales: Scales, plan: Plan) -> None:
+        model = search.scorer.model
+        self._model, self._losses = model.model, [loss.name for loss in search.scorer.losses]
+        self._strata, self._plan = strata, plan
+        self._size, self._log_cost = search.scorer.batch_size, search.grid.log_cost
+        self._key = NoiseKey(seed=plan.seed, stream=Stream.TRAINING, stratum=0)
         self.step = 0
         self.means = {name: _wide(t).requires_grad_() for name, t in model.noise.tensors.items()}
-        self._device = next(model.model.parameters()).device
         logs = [math.log(scales.sigmas[name]) for name in self.means]
         self._log_sigmas = torch.tensor(logs, dtype=torch.float64, requires_grad=True)
         self._posterior = TrainablePosterior(
@@ -151,8 +150,9 @@ class _Run:
             log_sigmas=self._log_sigmas,
             prior_centre=model.prior_centre,
             relative_scales=model.relative_scales,
+            grid=search.grid,
         )
-        self._risks = torch.full((len(scorer.losses), len(strata)), math.nan, dtype=torch.float64)
+        self._risks = torch.full((len(self._losses), len(strata)), math.nan, dtype=torch.float64)
         self._rates = [plan.rate * scales.sigmas[name] for name in self.means]
         self._rates.append(2 * plan.rate)
         leaves = [*self.means.values(), self._log_sigmas]
@@ -164,8 +164,8 @@ class _Run:
 
     def advance(self) -> tuple[int, float]:
         """One gradient step: the number of examples it saw, and the bound before it."""
-        batch = MiniBatch.drawn(self._strata, self._scorer.batch_size, self.step, self._plan.seed)
-        risks, kl = self._surrogate_risks(batch), self._posterior.kl().cpu()
+        batch = MiniBatch.drawn(self._strata, self._size, self.step, self._plan.seed)
+        risks, kl = self._surrogate_risks(batch), self._posterior.kl()
         if not bool(torch.isfinite(risks).all() & torch.isfinite(kl)):
             raise InputError(f"--optimize diverged: the bound is not finite in step {self.step}.")
         bound = self._bound(risks, kl)
@@ -178,40 +178,26 @@ class _Run:
         return len(batch.examples), math.exp(bound.item())
 
     def _bound(self, risks: Tensor, kl: Tensor) -> Tensor:
-        """Mean logarithm of the kl bound over losses and strata, as in `pilot_score`."""
+        """Mean logarithm of the kl bound over losses and strata, as in `Search.score`."""
         steady, self._risks = running_risk(self._risks, risks)
-        kl = kl + prior_scale.LOG_COST
         bounds = [
-            seeger_maurer(empirical_risk=steady[:, place], kl=kl, n=part.n, delta=part.delta)
+            seeger_maurer(
+                empirical_risk=steady[:, place], kl=kl + self._log_cost, n=part.n, delta=part.delta
+            )
             for place, part in enumerate(self._strata)
         ]
         return torch.stack(bounds).log().mean()
 
     def _surrogate_risks(self, batch: MiniBatch) -> Tensor:
         """Surrogate risk of each loss on each stratum's share of the batch, float64."""
-        ids, labels = (t.to(self._device) for t in batch.tensors())
-        with self._posterior.perturbed(self._normals(batch)):
-            logits = self._scorer.model.model(input_ids=ids, use_cache=False).logits
-        names = [loss.name for loss in self._scorer.losses]
-        losses = torch.stack([SURROGATES[name](logits, labels) for name in names])
+        ids, labels = batch.tensors()
+        draws = [Draw(key=self._key, number=self.step, unit=place) for place in batch.places]
+        ids = ids.to(next(self._model.parameters()).device)
+        with self._posterior.perturbed(draws, ids.shape[1]):
+            logits = self._model(input_ids=ids, use_cache=False).logits
+        labels = labels.to(logits.device)
+        losses = torch.stack([SURROGATES[name](logits, labels) for name in self._losses])
         return losses.double().cpu() @ batch.weights + batch.unscorable
-
-    def _normals(self, batch: MiniBatch) -> Tensor:
-        noise = self._scorer.model.noise
-        size = total_size(noise.tensors)
-        places = batch.places if noise.per_row else [0]
-        rows = {place: self._normals_of(size, place) for place in set(places)}
-        return torch.from_numpy(np.stack([rows[place] for place in places])).to(self._device)
-
-    def _normals_of(self, size: int, place: int) -> Any:
-        return standard_normals(
-            size,
-            seed=self._plan.seed,
-            stream=Stream.TRAINING,
-            stratum=0,
-            draw=self.step,
-            unit=place,
-        )
 
     def save(self, path: Path) -> None:
         state = {
@@ -251,14 +237,15 @@ def _wide(tensor: Tensor) -> Tensor:
     return tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
 
 
-def _key(scorer: Scorer, strata: Sequence[Pilot], scales: Scales, plan: Plan) -> str:
+def _key(search: Search, strata: Sequence[Pilot], scales: Scales, plan: Plan) -> str:
     """Name of the state: a hash of all that the run is a function of."""
     facts = {
         "dependencies": plan.dependencies,
         "sigmas": scales.sigmas,
+        "grid": search.grid.scales,
         "strata": [[part.stratum, len(part.units), part.n, part.delta] for part in strata],
-        "losses": [loss.name for loss in scorer.losses],
-        "batch_size": scorer.batch_size,
+        "losses": [loss.name for loss in search.scorer.losses],
+        "batch_size": search.scorer.batch_size,
         "steps": plan.steps,
         "rate": plan.rate,
         "seed": plan.seed,

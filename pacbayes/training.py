@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,12 +16,12 @@ from pacbayes.errors import InputError
 from pacbayes.losses import LOSSES
 from pacbayes.models.covered import centre_of_prior, covered_tensors
 from pacbayes.models.loading import NOTES
-from pacbayes.models.noise import Noise, total_size
-from pacbayes.models.posterior_file import write_atomically
+from pacbayes.models.noise import Noise
 from pacbayes.models.trainable import TrainablePosterior
+from pacbayes.models.writing import write_atomically
 from pacbayes.objectives import OBJECTIVES, running_risk
-from pacbayes.posteriors import prior_scale
-from pacbayes.posteriors.noise import Stream, standard_normals
+from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
+from pacbayes.posteriors.prior_scale import GRID
 from pacbayes.surrogates import SURROGATES
 
 _INITIAL = "initial_adapter"
@@ -56,7 +55,7 @@ def train_objective(
         optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.0)
         objective.add_to(optimizer, lr=1e-2)
         for batch in loader:
-            with objective.noise(rows=len(batch["input_ids"])):
+            with objective.noise(batch["input_ids"]):
                 logits = model(batch["input_ids"]).logits
             objective(logits, batch["labels"]).backward()
             optimizer.step()
@@ -68,7 +67,7 @@ def train_objective(
 
         class BoundTrainer(Trainer):
             def compute_loss(self, model, inputs, return_outputs=False, **_):
-                with objective.noise(rows=len(inputs["input_ids"])):
+                with objective.noise(inputs["input_ids"]):
                     outputs = model(inputs["input_ids"])
                 value = objective(outputs.logits, inputs["labels"])
                 return (value, outputs) if return_outputs else value
@@ -100,7 +99,7 @@ def train_objective(
     >>> model = LlamaForCausalLM(config)
     >>> objective = train_objective(model, n=1000)
     >>> ids = torch.tensor([[1, 2, 3]])
-    >>> with objective.noise(rows=1):
+    >>> with objective.noise(ids):
     ...     logits = model(ids).logits
     >>> value = objective(logits, labels=ids)
     >>> value.backward()
@@ -160,7 +159,9 @@ class TrainObjective(nn.Module):
         self.register_buffer("draws", torch.tensor(0))
         self._models = (model,)  # in a tuple it is no submodule, its parameters not this one's
         self._surrogate, self._objective = SURROGATES[loss], OBJECTIVES[bound]
-        self._n, self._delta, self._seed = n, delta, seed
+        self._n, self._delta = n, delta
+        # stratum 0 is `--optimize`
+        self._key = NoiseKey(seed=seed, stream=Stream.TRAINING, stratum=1)
         self._prior_centre = dict(prior_centre)
         self.posterior = TrainablePosterior(
             model=model,
@@ -187,13 +188,14 @@ class TrainObjective(nn.Module):
         optimizer.register_step_post_hook(lambda *_: self.zero_grad())
 
     @contextmanager
-    def noise(self, *, rows: int) -> Iterator[None]:
-        """Within it the model computes with a fresh draw of the posterior; gradients reach Q.
+    def noise(self, ids: Tensor) -> Iterator[None]:
+        """For one forward pass with fresh draws of the posterior; gradients reach Q.
 
-        The draw is new for each row of the batch under LoRA, and one for the batch otherwise.
+        Each row of the batch has a draw of its own, or all have the same one where the model does
+        not allow that, or where their weights would be too many together.
 
         Args:
-            rows: Rows of the batch that goes through the model.
+            ids: The batch that goes through the model: token ids, shape (rows, tokens).
 
         Raises:
             InputError: Gradient checkpointing is on: it runs layers again when the noise is gone.
@@ -203,23 +205,11 @@ class TrainObjective(nn.Module):
             raise InputError(
                 "gradient checkpointing repeats the forward pass without the noise; switch it off."
             )
-        tensors = self.posterior.noise.tensors
-        wanted = rows if self.posterior.noise.per_row else 1
-        normals = np.stack([self._normals(total_size(tensors), row) for row in range(wanted)])
+        number = int(self.draws)
+        draws = [Draw(key=self._key, number=number, unit=row) for row in range(len(ids))]
         self.draws += 1
-        device = next(iter(tensors.values())).device
-        with self.posterior.perturbed(torch.from_numpy(normals).to(device)):
+        with self.posterior.perturbed(draws, ids.shape[1]):
             yield
-
-    def _normals(self, size: int, row: int) -> Any:
-        return standard_normals(
-            size,
-            seed=self._seed,
-            stream=Stream.TRAINING,
-            stratum=1,  # 0 is `--optimize`
-            draw=int(self.draws),
-            unit=row,
-        )
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The bound for a batch that went through the model within `noise`.
@@ -236,7 +226,7 @@ class TrainObjective(nn.Module):
         steady, average = running_risk(self.average.to(risk.device), risk)
         if self.training:
             self.average.copy_(average)
-        kl = self.kl().to(risk.device) + prior_scale.LOG_COST
+        kl = self.kl().to(risk.device) + GRID.log_cost
         return self._objective(empirical_risk=steady, kl=kl, n=self._n, delta=self._delta)
 
     def kl(self) -> Tensor:
@@ -258,7 +248,7 @@ class TrainObjective(nn.Module):
         if not folder.is_dir():
             raise InputError("no such folder; save the model there first.", path=folder)
         notes: dict[str, Any] = {"sigma_posterior": self.sigmas}
-        if self.posterior.noise.per_row:
+        if hasattr(self._models[0], "peft_config"):
             notes["initial_adapter"] = _INITIAL
             self._save_initial(folder / _INITIAL)
         write_atomically(folder / NOTES, (json.dumps(notes, indent=1) + "\n").encode())

@@ -7,20 +7,24 @@ noise is a stream of its own, and the certificate is then evaluated with fresh n
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+
+from torch import Tensor
 
 from pacbayes.bounds import seeger_maurer
 from pacbayes.certificate import TensorGroup
 from pacbayes.data.sample import Unit
 from pacbayes.losses import LOSSES
 from pacbayes.models.fine_tuned import FineTuned
-from pacbayes.posteriors import prior_scale
+from pacbayes.models.gauge import gauges
 from pacbayes.posteriors.allocation import allocate
 from pacbayes.posteriors.gaussian import best_prior_scale, kl_divergence
-from pacbayes.posteriors.noise import Stream
-from pacbayes.risk import NoiseKey, Scorer
+from pacbayes.posteriors.noise import NoiseKey, Stream
+from pacbayes.posteriors.prior_scale import GRID, Grid
+from pacbayes.risk import Scorer
 
 Score = tuple[float, float]
 """The bound on a log scale, then its square-root form, which still tells vacuous bounds apart."""
@@ -48,12 +52,14 @@ class Scales:
     Attributes:
         groups: The Gaussian of each tensor.
         kl: KL(Q‖P) in nats, rounded up.
-        prior_index: Place of the prior's factor on the grid of `prior_scale`.
+        grid: The scales that the prior's factor may have.
+        prior_index: Place of the prior's factor on the grid.
         rule: How the posterior's scales were found.
     """
 
     groups: tuple[TensorGroup, ...]
     kl: float
+    grid: Grid
     prior_index: int
     rule: str
 
@@ -63,7 +69,17 @@ class Scales:
         return {group.name: group.sigma_posterior for group in self.groups}
 
 
-def with_best_prior(model: FineTuned, sigmas: Mapping[str, float], rule: str) -> Scales:
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Scales with their score."""
+
+    score: Score
+    scales: Scales
+
+
+def with_best_prior(
+    model: FineTuned, sigmas: Mapping[str, float], rule: str, grid: Grid = GRID
+) -> Scales:
     """Completes posterior scales by the prior of the grid that has the smallest KL."""
     wanted = best_prior_scale(model.sizes, model.distances_squared, sigmas, model.relative_scales)
 
@@ -72,54 +88,133 @@ def with_best_prior(model: FineTuned, sigmas: Mapping[str, float], rule: str) ->
             TensorGroup(
                 name=name,
                 size=size,
-                sigma_prior=prior_scale.scale(index) * model.relative_scales[name],
+                sigma_prior=grid.scales[index] * model.relative_scales[name],
                 sigma_posterior=sigmas[name],
                 distance_squared=model.distances_squared[name],
             )
             for name, size in model.sizes.items()
         )
-        return Scales(groups=groups, kl=kl_divergence(groups), prior_index=index, rule=rule)
+        kl = kl_divergence(groups)
+        return Scales(groups=groups, kl=kl, grid=grid, prior_index=index, rule=rule)
 
-    return min(map(at, prior_scale.neighbours(wanted)), key=lambda scales: scales.kl)
+    return min(map(at, grid.neighbours(wanted)), key=lambda scales: scales.kl)
 
 
-def choose_scales(scorer: Scorer, pilots: Sequence[Pilot], *, seed: int) -> Scales:
-    """The scales with the smallest bound on the pilots, out of one-parameter families.
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """The search for scales with a small bound on the pilots.
 
-    Scales stored with the checkpoint were learned for a bound, and only their common factor is
-    searched. Without them, the best of two: one multiple of the prior's relative scales, and the
-    closed-form allocation for the measured curvatures, over its temperature.
+    The score of a candidate is the kl bound at the pilot's risk, its geometric mean over strata
+    and losses, so that small bounds count as much as large ones; all candidates see the same noise.
 
-    A posterior given as such is taken as it is.
+    Attributes:
+        scorer: Scores with the losses of the certificate.
+        pilots: A few units of each stratum.
+        seed: Of the pilots' noise.
+        grid: The scales that the prior may have.
     """
 
-    def score(scales: Scales) -> Score:
-        return pilot_score(scorer, pilots, scales, seed=seed)
+    scorer: Scorer
+    pilots: Sequence[Pilot]
+    seed: int
+    grid: Grid = GRID
 
-    model = scorer.model
+    def score(self, scales: Scales) -> Score:
+        """The smaller the better."""
+        kl = scales.kl + self.grid.log_cost
+        bounds, roots = [], []
+        for pilot in self.pilots:
+            for risk in _risks(self.scorer, pilot, scales.sigmas, self.seed):
+                bounds.append(
+                    seeger_maurer(empirical_risk=risk, kl=kl, n=pilot.n, delta=pilot.delta)
+                )
+                roots.append(risk + math.sqrt(kl / (2 * pilot.n)))
+        return fmean(map(math.log, bounds)), fmean(roots)
+
+    def best(self) -> Found:
+        """The best of one-parameter families of scales, then of single steps for kinds of tensors.
+
+        Scales stored with the checkpoint were learned for a bound, and only their common factor is
+        searched. Without them: one multiple of the prior's relative scales, and the closed-form
+        allocation for the measured curvatures, over its temperature.
+        """
+        model = self.scorer.model
+        if model.suggested_sigmas:
+            return self._best_multiple(model.suggested_sigmas, 1.0, "stored")
+        start = _typical_multiple(model)
+        flat = self._best_multiple(model.relative_scales, start, "one multiple")
+        curvatures = measure_curvatures(
+            self.scorer, self.pilots, flat.scales.sigmas, seed=self.seed
+        )
+        allocated = self._best_temperature(curvatures)
+        return self._stepped(min(flat, allocated, key=lambda found: found.score))
+
+    def _at(self, sigmas: Mapping[str, float], rule: str) -> Found:
+        scales = with_best_prior(self.scorer.model, sigmas, rule, self.grid)
+        return Found(score=self.score(scales), scales=scales)
+
+    def _best_multiple(self, shape: Mapping[str, float], start: float, rule: str) -> Found:
+        return _line_search(
+            lambda multiple: self._at({k: multiple * v for k, v in shape.items()}, rule), start
+        )
+
+    def _best_temperature(self, curvatures: Mapping[str, float]) -> Found:
+        model = self.scorer.model
+
+        def at(multiple: float) -> Found:
+            sigmas = allocate(
+                temperature=self.pilots[0].n * multiple**-2,
+                curvatures=curvatures,
+                sizes=model.sizes,
+                distances_squared=model.distances_squared,
+                relative_scales=model.relative_scales,
+            )
+            return self._at(sigmas, "allocated by curvature")
+
+        return _line_search(at, 1.0)
+
+    def _stepped(self, found: Found) -> Found:
+        """One step up or down for each kind of tensor, kept where it improves the score."""
+        for kind in dict.fromkeys(map(_kind, found.scales.sigmas)):
+            for step in (_FINE, 1 / _FINE):
+                sigmas = {
+                    name: sigma * step if _kind(name) == kind else sigma
+                    for name, sigma in found.scales.sigmas.items()
+                }
+                found = min(found, self._at(sigmas, found.scales.rule), key=lambda f: f.score)
+        return found
+
+
+def _kind(name: str) -> str:
+    """The name without its numbers: one kind for a tensor's namesakes in all layers."""
+    return re.sub(r"\d+", "*", name)
+
+
+def choose_posterior(search: Search) -> tuple[FineTuned, Scales]:
+    """The scales that `Search.best` finds, at the best of the centres with the same products.
+
+    A LoRA gauge is kept only if the score is better than with the factors as they were trained. A
+    posterior that was given as such is taken as it is.
+
+    Returns:
+        The model, which now computes with the chosen centre, and the scales.
+    """
+    model = search.scorer.model
     if model.posterior_given:
-        return with_best_prior(model, model.suggested_sigmas, "given")
-    if model.suggested_sigmas:
-        return _best_multiple(model, model.suggested_sigmas, 1.0, "stored", score)[1]
-    start = _typical_multiple(model)
-    flat = _best_multiple(model, model.relative_scales, start, "one multiple", score)
-    curvatures = measure_curvatures(scorer, pilots, flat[1].sigmas, seed=seed)
-    allocated = _best_temperature(model, curvatures, pilots[0].n, score)
-    return min(flat, allocated, key=lambda pair: pair[0])[1]
-
-
-def pilot_score(scorer: Scorer, pilots: Sequence[Pilot], scales: Scales, *, seed: int) -> Score:
-    """The kl bound at the pilots' risks, its geometric mean over strata and losses.
-
-    So small bounds count as much as large ones; all candidates see the same noise.
-    """
-    kl = scales.kl + prior_scale.LOG_COST
-    bounds, roots = [], []
-    for pilot in pilots:
-        for risk in _risks(scorer, pilot, scales.sigmas, seed):
-            bounds.append(seeger_maurer(empirical_risk=risk, kl=kl, n=pilot.n, delta=pilot.delta))
-            roots.append(risk + math.sqrt(kl / (2 * pilot.n)))
-    return fmean(map(math.log, bounds)), fmean(roots)
+        return model, with_best_prior(model, model.suggested_sigmas, "given", search.grid)
+    best = search.best()
+    trained = {name: tensor.detach().clone() for name, tensor in model.noise.tensors.items()}
+    chosen: Mapping[str, Tensor] = trained
+    if not model.suggested_sigmas:
+        for name, centre in gauges(model).items():
+            moved = replace(search.scorer, model=model.recentred(centre))
+            found = replace(search, scorer=moved).best()
+            if found.score < best.score:
+                rule = f"{found.scales.rule}; factors {name}"
+                best = replace(found, scales=replace(found.scales, rule=rule))
+                chosen = centre
+            model.recentred(trained)
+    return model.recentred(chosen), best.scales
 
 
 def measure_curvatures(
@@ -161,49 +256,14 @@ def _typical_multiple(model: FineTuned) -> float:
     return best_prior_scale(model.sizes, model.distances_squared, none, model.relative_scales)
 
 
-def _best_multiple(
-    model: FineTuned,
-    shape: Mapping[str, float],
-    start: float,
-    rule: str,
-    score: Callable[[Scales], Score],
-) -> tuple[Score, Scales]:
-    def at(multiple: float) -> Scales:
-        return with_best_prior(model, {k: multiple * v for k, v in shape.items()}, rule)
-
-    return _line_search(at, start, score)
-
-
-def _best_temperature(
-    model: FineTuned,
-    curvatures: Mapping[str, float],
-    n: int,
-    score: Callable[[Scales], Score],
-) -> tuple[Score, Scales]:
-    def at(multiple: float) -> Scales:
-        sigmas = allocate(
-            temperature=n * multiple**-2,
-            curvatures=curvatures,
-            sizes=model.sizes,
-            distances_squared=model.distances_squared,
-            relative_scales=model.relative_scales,
-        )
-        return with_best_prior(model, sigmas, "allocated by curvature")
-
-    return _line_search(at, 1.0, score)
-
-
-def _line_search(
-    at: Callable[[float], Scales], start: float, score: Callable[[Scales], Score]
-) -> tuple[Score, Scales]:
+def _line_search(at: Callable[[float], Found], start: float) -> Found:
     """Walks downhill on the logarithm of a multiple, first in coarse steps, then in fine ones."""
-    seen: dict[float, tuple[Score, Scales]] = {}
+    seen: dict[float, Found] = {}
 
     def value(multiple: float) -> Score:
         if multiple not in seen:
-            scales = at(multiple)
-            seen[multiple] = (score(scales), scales)
-        return seen[multiple][0]
+            seen[multiple] = at(multiple)
+        return seen[multiple].score
 
     here = start
     for step in (_COARSE, _FINE):

@@ -12,6 +12,7 @@ from pacbayes import certificate as schema
 from pacbayes.certificate import (
     Centre,
     Certificate,
+    CertifiedObject,
     Complexity,
     DataFile,
     Delta,
@@ -38,6 +39,7 @@ def make_stratum(**changes):
         "n": 8,
         "n_records": 10,
         "n_draws": 8,
+        "sampling": "kl interval over 1 pass with fresh draws",
         "n_unscorable": 1,
         "empirical_risk": 0.25,
         "empirical_risk_bound": (0.125, 0.375),
@@ -53,6 +55,7 @@ def make_stratum(**changes):
             stochastic=HeldOutRisk(n_errors=1, mean=0.25, interval=(0.01, 0.81), delta=0.05),
             unperturbed=HeldOutRisk(n_errors=None, mean=0.1, interval=(0.0, 0.81), delta=0.05),
         ),
+        "prior_held_out": HeldOutRisk(n_errors=4, mean=0.5, interval=(0.1, 0.9), delta=0.05),
         "vacuous": False,
     }
     return StratumCertificate(**{**values, **changes})
@@ -69,16 +72,20 @@ def make(**changes):
         "seed": 0,
         "delta": Delta(total=0.05, ledger=(LedgerEntry(event="kl bound", delta=0.04),)),
         "loss": Loss(name="nll", range=(0.0, 7.5), parameters={"alpha": 0.1}),
+        "object": CertifiedObject.posterior(),
         "prior": Prior(
             centre=centre,
             base=None,
             family="gaussian",
             scale_grid=ScaleGrid(size=3, index=2, log_cost=math.log(3)),
+            data=(DataFile(path="first.jsonl", sha256=HASH, n_records=9, excluded=()),),
         ),
-        "posterior": Posterior(centre=centre, family="gaussian", groups=(group,)),
+        "posterior": Posterior(
+            centre=centre, family="gaussian", choice="one multiple", groups=(group,)
+        ),
         "kl": 1.0,
         "kl_by_group": {"lora_B": 1.0},
-        "strata": (make_stratum(), make_stratum(name="hard", held_out=None)),
+        "strata": (make_stratum(), make_stratum(name="hard", held_out=None, prior_held_out=None)),
         "joint": {"gap": {"easy to hard": [-0.5, 0.75]}},
         "data": (
             DataFile(
@@ -103,11 +110,12 @@ def test_round_trip():
 def test_words_on_disk():
     values = make().to_dict()
     assert list(values) == [
-        *("schema", "created", "version", "seed", "delta", "loss", "prior", "posterior", "kl"),
-        *("kl_by_group", "strata", "joint", "data", "assumptions", "environment"),
+        *("schema", "created", "version", "seed", "delta", "loss", "object", "prior", "posterior"),
+        *("kl", "kl_by_group", "strata", "joint", "data", "assumptions", "environment"),
     ]
     assert values["schema"] == "pacbayes.certificate/1"
     assert values["delta"] == {"total": 0.05, "ledger": [{"event": "kl bound", "delta": 0.04}]}
+    assert values["object"]["kind"] == "posterior"
     assert values["strata"][0]["risk_bound"] == [0.0625, 0.75]
     assert values["strata"][1]["held_out"] is None
 
@@ -208,7 +216,7 @@ def test_ledger_notices_the_last_bit():
         (lambda: Complexity(kl=0.0, log_term=-1.0), "`log_term` must be finite and at least 0"),
         (lambda: Loss(name="nll", range=(1.0, 1.0), parameters={}), "finite and increasing"),
         (lambda: make_stratum(n=0), "`n` must be at least 1, got 0"),
-        (lambda: make_stratum(n_records=7), "must be at least `n`, got 7 < 8"),
+        (lambda: make(strata=(make_stratum(n_records=7),)), "must be at least `n`, got 7 < 8"),
         (lambda: make_stratum(n_draws=0), "`n_draws` must be at least 1"),
         (lambda: make_stratum(n_unscorable=11), r"`n_unscorable` must lie in \[0, n_records\]"),
         (lambda: make_stratum(risk_bound=(0.5, 0.25)), "0 <= lower <= upper <= 1"),

@@ -1,10 +1,13 @@
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
+from pacbayes.certificate import ScaleGrid
 from pacbayes.certify import Settings, Shares, certify
 from pacbayes.data.sample import read_sample
 from pacbayes.ledger import DeltaLedger
@@ -12,6 +15,7 @@ from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
 from pacbayes.posteriors.noise import Stream
 from pacbayes.risk import Scorer
+from pacbayes.weight_perturbation import Pilot, Search, choose_posterior
 from tests import oracle
 
 
@@ -125,7 +129,7 @@ def test_scales_are_never_chosen_with_the_certificates_noise(adapter, sample, mo
 
 def test_full_checkpoint_in_blocks(checkpoints, sample):
     model = open_fine_tuned(
-        OpenOptions(checkpoint=checkpoints / "full", prior=checkpoints / "base")
+        OpenOptions(checkpoint=checkpoints / "full", prior=checkpoints / "base", draw_mode="block")
     )
     settings = Settings(losses=("token", "nll"), passes=2, pilot=16, block=8)
     for certificate in certify(model, sample, settings):
@@ -135,3 +139,62 @@ def test_full_checkpoint_in_blocks(checkpoints, sample):
             assert low <= stratum.empirical_risk <= high
             assert stratum.risk_bound[0] <= low
             assert high <= stratum.risk_bound[1]
+
+
+def test_a_gauge_is_kept_only_where_the_score_improves(checkpoints, sample):
+    model = open_fine_tuned(OpenOptions(checkpoint=checkpoints / "free"))
+    strata = [part.encode(model.tokenizer, max_length=model.context) for part in sample.strata]
+    pilots = [Pilot(units=units, n=5000, delta=0.02, stratum=i) for i, units in enumerate(strata)]
+    search = Search(scorer=SETTINGS.scorer(model), pilots=pilots, seed=0)
+    trained, distances = search.best(), dict(model.distances_squared)
+    chosen, scales = choose_posterior(search)
+    moved = chosen.distances_squared != distances
+    assert moved == ("factors" in scales.rule)
+    again = replace(search, scorer=SETTINGS.scorer(chosen))
+    assert again.score(scales) <= trained.score
+    assert {g.name: g.distance_squared for g in scales.groups} == chosen.distances_squared
+
+
+def test_a_prior_scale_fixed_in_advance_costs_nothing(adapter, sample):
+    (found,) = certify(adapter, sample, replace(SETTINGS, prior_scale=0.5))
+    assert found.prior.scale_grid == ScaleGrid(size=1, index=0, log_cost=0.0)
+    for group in found.posterior.groups:
+        assert group.sigma_prior == 0.5 * adapter.relative_scales[group.name]
+
+
+@pytest.fixture
+def first_half(problem_file, tmp_path):
+    """Other problems, as if the prior had been trained on them."""
+    path = tmp_path / "first.jsonl"
+    lines = problem_file.read_text().splitlines()
+    path.write_text("\n".join(line.replace('"prompt": "', '"prompt": "a') for line in lines[:9]))
+    return path
+
+
+def test_a_prior_from_a_split_is_shown_with_its_own_risk(
+    adapter, sample, problem_file, first_half, checkpoints
+):
+    split = read_sample([problem_file], prior_data=[first_half], edges=[2.0])
+    centre = {k: t.detach().clone() for k, t in adapter.noise.tensors.items()}
+    (found,) = certify(adapter, split, SETTINGS)
+    assert [file.path for file in found.prior.data] == [str(first_half)]
+    # what the prior's own model gets wrong, measured on a model opened from its folder
+    alone = open_fine_tuned(OpenOptions(checkpoint=checkpoints / "free"))
+    alone.recentred(
+        {k: adapter.prior_centre.get(k, v) for k, v in raw_tensors(checkpoints).items()}
+    )
+    for stratum, part in zip(found.strata, split.strata, strict=True):
+        units = part.encode(alone.tokenizer, max_length=alone.context)
+        expected = SETTINGS.scorer(alone).at_centre(units)[0].mean()
+        assert stratum.prior_held_out.mean == pytest.approx(expected, abs=1e-12)
+        low, high = stratum.prior_held_out.interval
+        assert low <= expected <= high
+    assert all(torch.equal(t, centre[k]) for k, t in adapter.noise.tensors.items())
+    assert all(s.prior_held_out is None for s in certify(adapter, sample, SETTINGS)[0].strata)
+
+
+def raw_tensors(checkpoints):
+    return {
+        k: torch.from_numpy(v)
+        for k, v in load_file(checkpoints / "initial" / "adapter_model.safetensors").items()
+    }

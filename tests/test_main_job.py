@@ -57,8 +57,9 @@ def test_negative_control_shuffled_labels(tmp_path):
     done = run(
         tmp_path / "out",
         *("--checkpoint", SAMPLE / "adapters" / "easy", "--data", shuffled),
-        *("--passes", 1, "--require-nonvacuous"),
+        *("--passes", 1, "--require-nonvacuous", "--also", "drawn"),
     )
     assert done.returncode == 3, done.stderr
-    (stratum,) = Certificate.read(tmp_path / "out" / "certificate.json").strata
-    assert stratum.vacuous
+    for name in ("certificate", "certificate.drawn"):
+        (stratum,) = Certificate.read(tmp_path / "out" / f"{name}.json").strata
+        assert stratum.vacuous

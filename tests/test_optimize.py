@@ -1,9 +1,10 @@
 """Optimising a posterior: it helps, goes on to the same bits, and never sees certifying noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 import pacbayes.optimize
 from pacbayes.certificate import Certificate
@@ -14,11 +15,16 @@ from pacbayes.losses import LOSSES
 from pacbayes.mini_batches import MiniBatch, chosen
 from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
-from pacbayes.models.posterior_file import with_posterior
+from pacbayes.models.posterior_file import with_posterior, write_posterior
 from pacbayes.optimize import Plan, improve, optimize
-from pacbayes.posteriors.noise import Stream
+from pacbayes.posteriors.diagonal import Diagonal
+from pacbayes.posteriors.isotropic import Isotropic
+from pacbayes.posteriors.noise import Draw, Stream
+from pacbayes.posteriors.per_group import PerGroup
+from pacbayes.posteriors.prior_scale import GRID, Grid
+from pacbayes.posteriors.saved import save
 from pacbayes.risk import Scorer
-from pacbayes.weight_perturbation import Pilot, choose_scales, pilot_score, with_best_prior
+from pacbayes.weight_perturbation import Pilot, Search, choose_posterior, with_best_prior
 
 PRIORS = {"adapter": "initial", "free": "initial", "full": "base"}
 
@@ -28,15 +34,16 @@ def opened(checkpoints, kind, **options):
     return open_fine_tuned(OpenOptions(checkpoint=checkpoints / kind, prior=prior, **options))
 
 
-def start(checkpoints, problem_file, kind, *, n=1000, losses=("nll",), **options):
-    """A scorer, its strata and flat scales to start from; n is larger than the sample, so that
+def start(checkpoints, problem_file, kind, *, n=1000, losses=("nll",), grid=GRID, **options):
+    """A search, its strata and flat scales to start from; n is larger than the sample, so that
     bounds are not vacuous."""
     model = opened(checkpoints, kind, **options)
     (part,) = read_sample([problem_file]).strata
     units = part.encode(model.tokenizer, max_length=model.context)
     scorer = Scorer(model=model, losses=tuple(LOSSES[name] for name in losses), block=8)
     strata = [Pilot(units=units, n=n, delta=0.05, stratum=0)]
-    return scorer, strata, with_best_prior(model, dict.fromkeys(model.sizes, 0.02), "flat")
+    scales = with_best_prior(model, dict.fromkeys(model.sizes, 0.02), "flat", grid)
+    return Search(scorer=scorer, pilots=strata, seed=0, grid=grid), strata, scales
 
 
 def plan(folder, **changes):
@@ -47,11 +54,12 @@ def plan(folder, **changes):
 
 @pytest.mark.parametrize("kind", ["adapter", "free", "full"])
 def test_the_bound_falls(checkpoints, problem_file, tmp_path, kind):
-    scorer, strata, scales = start(checkpoints, problem_file, kind)
-    before = pilot_score(scorer, strata, scales, seed=0)
-    model, better = improve(scorer, strata, strata, scales, plan(tmp_path, steps=25))
+    search, strata, scales = start(checkpoints, problem_file, kind)
+    before = search.score(scales)
+    model, better = improve(search, strata, scales, plan(tmp_path, steps=25))
     assert model.posterior.path == str(tmp_path / "posterior.safetensors")
-    after = pilot_score(scorer, strata, better, seed=0)
+    assert better.rule == "optimised, 25 steps"
+    after = search.score(better)
     assert after[0] < before[0] - 0.02
     # the scales' distances are those of the model as it is now
     again = with_best_prior(model, better.sigmas, "")
@@ -59,13 +67,13 @@ def test_the_bound_falls(checkpoints, problem_file, tmp_path, kind):
 
 
 def test_a_worse_posterior_is_thrown_away(checkpoints, problem_file, tmp_path):
-    scorer, strata, _ = start(checkpoints, problem_file, "adapter")
-    scales = choose_scales(scorer, strata, seed=0)
-    before = {name: t.detach().clone() for name, t in scorer.model.noise.tensors.items()}
+    search, strata, _ = start(checkpoints, problem_file, "adapter")
+    start_model, scales = choose_posterior(search)
+    before = {name: t.detach().clone() for name, t in start_model.noise.tensors.items()}
     reckless = plan(tmp_path, rate=30.0)
-    model, kept = improve(scorer, strata, strata, scales, reckless)
+    model, kept = improve(search, strata, scales, reckless)
     assert kept == scales
-    assert model.posterior == scorer.model.posterior
+    assert model.posterior == start_model.posterior
     assert not (tmp_path / "posterior.safetensors").exists()
     for name, tensor in model.noise.tensors.items():
         assert torch.equal(tensor, before[name])
@@ -73,8 +81,8 @@ def test_a_worse_posterior_is_thrown_away(checkpoints, problem_file, tmp_path):
 
 @pytest.mark.parametrize("kind", ["free", "full"])
 def test_a_killed_run_goes_on_to_the_same_bits(checkpoints, problem_file, tmp_path, kind):
-    scorer, strata, scales = start(checkpoints, problem_file, kind)
-    means, sigmas = optimize(scorer, strata, scales, plan(tmp_path / "whole"))
+    search, strata, scales = start(checkpoints, problem_file, kind)
+    means, sigmas = optimize(search, strata, scales, plan(tmp_path / "whole"))
 
     def killed(after):
         seen = []
@@ -88,24 +96,24 @@ def test_a_killed_run_goes_on_to_the_same_bits(checkpoints, problem_file, tmp_pa
 
     for after in (7, 4):  # stops in steps 7 and 9, with states of steps 5 and 5
         with pytest.raises(KeyboardInterrupt):
-            optimize(scorer, strata, scales, plan(tmp_path / "parts"), killed(after))
+            optimize(search, strata, scales, plan(tmp_path / "parts"), killed(after))
     seen = []
     resumed, scales_again = optimize(
-        scorer, strata, scales, plan(tmp_path / "parts"), lambda *_: seen.append(1)
+        search, strata, scales, plan(tmp_path / "parts"), lambda *_: seen.append(1)
     )
     assert len(seen) == 7
     assert scales_again == sigmas
     assert all(torch.equal(resumed[name], means[name]) for name in means)
     # another seed is another run, not a continuation
-    other, _ = optimize(scorer, strata, scales, plan(tmp_path / "parts", seed=1))
+    other, _ = optimize(search, strata, scales, plan(tmp_path / "parts", seed=1))
     assert not all(torch.equal(other[name], means[name]) for name in means)
 
 
-@pytest.mark.parametrize("kind", ["free", "full"])
-def test_the_gradient_is_that_of_the_bound(checkpoints, problem_file, tmp_path, kind):
+@pytest.mark.parametrize(("kind", "mode"), [("free", "auto"), ("full", "auto"), ("full", "block")])
+def test_the_gradient_is_that_of_the_bound(checkpoints, problem_file, tmp_path, kind, mode):
     """Central differences in float64 along a random direction of means and log-scales."""
-    scorer, strata, scales = start(checkpoints, problem_file, kind, dtype="float64")
-    run = pacbayes.optimize._Run(scorer, strata, scales, plan(tmp_path))
+    search, strata, scales = start(checkpoints, problem_file, kind, dtype="float64", draw_mode=mode)
+    run = pacbayes.optimize._Run(search, strata, scales, plan(tmp_path))
     batch = MiniBatch.drawn(strata, 6, 0, 0)
     leaves = [*run.means.values(), run._log_sigmas]
     run._risks.fill_(float("nan"))
@@ -131,12 +139,12 @@ def test_the_gradient_is_that_of_the_bound(checkpoints, problem_file, tmp_path, 
 
 
 def test_the_closed_form_kl_is_least_over_prior_scales(checkpoints, problem_file, tmp_path):
-    scorer, strata, scales = start(checkpoints, problem_file, "free")
-    run = pacbayes.optimize._Run(scorer, strata, scales, plan(tmp_path))
+    search, strata, scales = start(checkpoints, problem_file, "free")
+    run = pacbayes.optimize._Run(search, strata, scales, plan(tmp_path))
     kl = run._posterior.kl().item()
     total = {}
     for factor in (0.999, 1.0, 1.001):
-        model = scorer.model
+        model = search.scorer.model
         energy = sum(
             (model.sizes[k] * s**2 + model.distances_squared[k]) / model.relative_scales[k] ** 2
             for k, s in scales.sigmas.items()
@@ -153,16 +161,25 @@ def test_the_closed_form_kl_is_least_over_prior_scales(checkpoints, problem_file
     assert kl <= scales.kl  # the grid's scale is at best this one
 
 
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_fixed_prior_scale_is_that_of_the_kl(checkpoints, problem_file, tmp_path, factor):
+    free = start(checkpoints, problem_file, "free")[2]
+    grid = Grid((factor * GRID.scales[free.prior_index],))
+    search, strata, scales = start(checkpoints, problem_file, "free", grid=grid)
+    run = pacbayes.optimize._Run(search, strata, scales, plan(tmp_path))
+    assert run._posterior.kl().item() == pytest.approx(scales.kl, rel=1e-6)
+    assert scales.kl > free.kl
+
+
 def test_training_and_certifying_noise_are_apart(checkpoints, problem_file, tmp_path, monkeypatch):
     streams = []
-    for module in (pacbayes.optimize, pacbayes.risk):
-        honest = module.standard_normals
+    honest = Draw.bits
 
-        def note(size, *, stream, honest=honest, **key):
-            streams.append(stream)
-            return honest(size, stream=stream, **key)
+    def note(draw, part):
+        streams.append(draw.key.stream)
+        return honest(draw, part)
 
-        monkeypatch.setattr(module, "standard_normals", note)
+    monkeypatch.setattr(Draw, "bits", note)
     model = opened(checkpoints, "adapter")
     sample = read_sample([problem_file])
     settings = Settings(losses=("nll",), passes=1, pilot=20, optimize=3)
@@ -206,11 +223,12 @@ def test_optimise_then_certify_the_file(run_bound, good, tmp_path):
     file = tmp_path / "out" / "posterior.safetensors"
     first = Certificate.read(tmp_path / "out" / "certificate.json")
     assert first.posterior.centre.path == str(file)
-    again = flat(good | {"--out": tmp_path / "again", "--posterior": file})
+    again = flat(good | {"--out": tmp_path / "again", "--posterior": file, "--also": "drawn"})
     code, _, err = run_bound(*again)
     assert code == 0, err
     second = Certificate.read(tmp_path / "again" / "certificate.json")
-    assert second.posterior == first.posterior
+    assert first.posterior.choice == "optimised, 10 steps"
+    assert second.posterior == replace(first.posterior, choice="given")
     assert second.kl == first.kl
     assert second.strata == first.strata
     code, _, err = run_bound(*flat(good), "--posterior", file, "--optimize", 1)
@@ -221,49 +239,52 @@ def test_optimise_then_certify_the_file(run_bound, good, tmp_path):
     assert Certificate.read(tmp_path / "out" / "certificate.json").posterior == first.posterior
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ("missing", "cannot be read as a posterior"),
-        ("other file", "is no posterior"),
-        ("lacks", "lacks the tensor 'mean/"),
-        ("has", "has the tensor 'mean/unknown'"),
-        ("shape", r"has shape \[1, 2\], the checkpoint's"),
-        ("nan", "holds NaN or infinity"),
-        ("sigma", "must be one positive number"),
-        ("checkpoint", "from another checkpoint"),
-    ],
-)
-def test_bad_posterior_files(checkpoints, tmp_path, wrong, message):
-    model = opened(checkpoints, "adapter")
-    path = tmp_path / "posterior.safetensors"
-    pacbayes.optimize.write_posterior(path, model, dict.fromkeys(model.sizes, 0.1))
-    tensors = load_file(path)
-    from safetensors import safe_open
+def saved(path, model, scales, **changes):
+    means = {name: tensor.detach() + 0.01 for name, tensor in model.noise.tensors.items()}
+    means |= changes.pop("means", {})
+    save(PerGroup(means=means, groups={"all": tuple(means)}, scales={"all": scales}), path)
+    return means
 
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-    mean = next(k for k in tensors if k.startswith("mean/"))
-    if wrong == "missing":
-        path.unlink()
-    else:
-        if wrong == "lacks":
-            tensors.pop(mean)
-        if wrong == "has":
-            tensors["mean/unknown"] = torch.zeros(1)
-        if wrong == "shape":
-            tensors[mean] = torch.zeros(1, 2)
-        if wrong == "nan":
-            tensors[mean][0, 0] = float("nan")
-        if wrong == "sigma":
-            tensors[mean.replace("mean/", "sigma/")] = torch.tensor(-1.0)
-        if wrong == "other file":
-            metadata = {"format": "pt"}
-        save_file(tensors, path, metadata)
-    if wrong == "checkpoint":
-        model = opened(checkpoints, "free")
-    with pytest.raises(InputError, match=message):
+
+def test_any_posterior_with_one_scale_a_tensor_is_read(checkpoints, tmp_path):
+    model = opened(checkpoints, "free")
+    means = saved(tmp_path / "per-group", model, torch.tensor(0.25))
+    save(Isotropic(means=means, scale=torch.tensor(0.25)), tmp_path / "isotropic")
+    for family in ("per-group", "isotropic"):
+        moved = with_posterior(opened(checkpoints, "free"), tmp_path / family)
+        assert moved.suggested_sigmas == dict.fromkeys(model.sizes, 0.25)
+        assert moved.folder == model.posterior
+        assert all(torch.equal(t, means[name]) for name, t in moved.noise.tensors.items())
+    scales = {name: torch.full_like(mean, 0.25) for name, mean in means.items()}
+    save(Diagonal(means=means, scales=scales), tmp_path / "diagonal")
+    with pytest.raises(InputError, match=r"family 'diagonal'; only .* with one scale for each"):
+        with_posterior(model, tmp_path / "diagonal")
+
+
+def test_a_written_posterior_comes_back(checkpoints, tmp_path):
+    model = opened(checkpoints, "adapter")
+    sigmas = {name: 0.1 / 3 + place for place, name in enumerate(model.sizes)}
+    source = write_posterior(tmp_path / "posterior", model, sigmas)
+    again = with_posterior(opened(checkpoints, "adapter"), tmp_path / "posterior")
+    assert again.suggested_sigmas == sigmas
+    assert again.posterior == source
+    assert again.distances_squared == model.distances_squared
+
+
+def test_posterior_files_that_do_not_fit(checkpoints, tmp_path):
+    model = opened(checkpoints, "adapter")
+    path, name = tmp_path / "posterior", next(iter(model.sizes))
+    with pytest.raises(InputError, match="cannot be read as a saved posterior"):
         with_posterior(model, path)
+    saved(path, model, torch.tensor(0.1), means={"unknown": torch.zeros(1)})
+    with pytest.raises(InputError, match="has the tensor 'unknown', unlike the checkpoint"):
+        with_posterior(model, path)
+    saved(path, model, torch.tensor(0.1), means={name: torch.zeros(1, 2)})
+    with pytest.raises(InputError, match=r"has shape \[1, 2\], the checkpoint's"):
+        with_posterior(model, path)
+    saved(path, model, torch.tensor(0.1))
+    with pytest.raises(InputError, match="lacks the tensor"):  # A moved there too
+        with_posterior(opened(checkpoints, "free"), path)
 
 
 def test_bad_optimise_input(run_bound, good, tmp_path, checkpoints, problem_file):
@@ -276,11 +297,11 @@ def test_bad_optimise_input(run_bound, good, tmp_path, checkpoints, problem_file
     model, sample = opened(checkpoints, "adapter"), read_sample([problem_file])
     with pytest.raises(InputError, match="needs a folder"):
         certify(model, sample, Settings(optimize=1, pilot=5))
-    scorer, strata, scales = start(checkpoints, problem_file, "adapter")
-    optimize(scorer, strata, scales, plan(tmp_path))
+    search, strata, scales = start(checkpoints, problem_file, "adapter")
+    optimize(search, strata, scales, plan(tmp_path))
     (state,) = (tmp_path / "optimize").iterdir()
     state.write_bytes(b"half a state")
     with pytest.raises(InputError, match="is damaged; delete it"):
-        optimize(scorer, strata, scales, plan(tmp_path))
+        optimize(search, strata, scales, plan(tmp_path))
     with pytest.raises(InputError, match="diverged"):
-        optimize(scorer, strata, scales, plan(tmp_path, rate=float("inf")))
+        optimize(search, strata, scales, plan(tmp_path, rate=float("inf")))

@@ -8,9 +8,9 @@ from pacbayes.errors import InputError
 from pacbayes.losses import LOSSES
 from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
-from pacbayes.models.noise import total_size
-from pacbayes.posteriors.noise import Stream, standard_normals
-from pacbayes.risk import NoiseKey, Scorer
+from pacbayes.models.noise import normals_at, places
+from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
+from pacbayes.risk import Scorer
 
 KEY = NoiseKey(seed=5, stream=Stream.CERTIFICATE, stratum=0)
 SIGMA = 0.3
@@ -25,7 +25,9 @@ def adapter(checkpoints):
 
 @pytest.fixture(scope="module")
 def full(checkpoints):
-    return open_fine_tuned(OpenOptions(checkpoint=checkpoints / "full", prior=checkpoints / "base"))
+    return open_fine_tuned(
+        OpenOptions(checkpoint=checkpoints / "full", prior=checkpoints / "base", draw_mode="block")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,23 +47,21 @@ def sigmas(model):
 def test_row_noise_is_a_draw_of_the_weights(adapter):
     """Logits under the hooks equal those of a model whose factors hold the noise themselves."""
     ids = torch.randint(5, 40, (3, 17))
-    normals = torch.randn(3, total_size(adapter.noise.tensors), dtype=torch.float64)
-    with torch.no_grad(), adapter.noise.applied(normals, sigmas(adapter)):
+    draws = [Draw(key=KEY, number=0, unit=unit) for unit in range(3)]
+    with torch.no_grad(), adapter.noise.applied(draws, sigmas(adapter), [17] * 3):
         found = adapter.model(input_ids=ids).logits
-    centre = {name: m.weight.detach().clone() for name, m in adapter.noise.factors.items()}
-    for row in range(3):
-        start = 0
-        for name, module in adapter.noise.factors.items():
-            end = start + module.weight.numel()
-            noise = SIGMA * normals[row, start:end].reshape(module.weight.shape)
-            module.weight.data = centre[name] + noise
-            start = end
+    where = places(adapter.noise.tensors)
+    centre = {name: t.detach().clone() for name, t in adapter.noise.tensors.items()}
+    for row, draw in enumerate(draws):
+        for name, weight in adapter.noise.tensors.items():
+            noise = SIGMA * normals_at(where[name], [draw], weight).view(weight.shape)
+            weight.data = centre[name] + noise
         with torch.no_grad():
             explicit = adapter.model(input_ids=ids[row : row + 1]).logits[0]
         # the adapter is kept in float32, where one product is off by about 1e-7
         torch.testing.assert_close(found[row], explicit, rtol=0, atol=1e-5)
-    for name, module in adapter.noise.factors.items():
-        module.weight.data = centre[name]
+    for name, weight in adapter.noise.tensors.items():
+        weight.data = centre[name]
 
 
 @pytest.mark.parametrize("kind", ["adapter", "full"])
@@ -103,10 +103,9 @@ def test_records_of_a_group_share_a_draw(adapter, units):
 def test_weights_come_back_bit_for_bit(full, units):
     before = {name: p.detach().clone() for name, p in full.model.named_parameters()}
     scorer(full, "exact").under_noise(units, sigmas(full), key=KEY, draw=0)
-    noise = torch.randn(1, total_size(full.noise.tensors))
 
     def fail_under_noise():
-        with full.noise.applied(noise, sigmas(full)):
+        with full.noise.applied([Draw(key=KEY, number=0, unit=0)], sigmas(full)):
             now = dict(full.model.named_parameters())
             assert {n for n in now if not torch.equal(now[n], before[n])} == set(full.sizes)
             raise RuntimeError("on purpose")
@@ -126,36 +125,17 @@ def test_monte_carlo_mean_agrees_with_explicit_noise(adapter, units):
             for draw in range(60)
         ]
     )
-    centre = {name: m.weight.detach().clone() for name, m in adapter.noise.factors.items()}
+    centre = {name: t.detach().clone() for name, t in adapter.noise.tensors.items()}
     torch.manual_seed(0)
     explicit = []
     for _ in range(120):
-        for name, module in adapter.noise.factors.items():
-            module.weight.data = centre[name] + SIGMA * torch.randn_like(centre[name])
+        for name, weight in adapter.noise.tensors.items():
+            weight.data = centre[name] + SIGMA * torch.randn_like(centre[name])
         explicit.append(scorer(adapter, "token").at_centre(few)[0].mean())
-    for name, module in adapter.noise.factors.items():
-        module.weight.data = centre[name]
+    for name, weight in adapter.noise.tensors.items():
+        weight.data = centre[name]
     error = np.sqrt(keyed.mean(1).var() / 60 + np.var(explicit) / 120)
     assert abs(keyed.mean() - np.mean(explicit)) < 4 * error
-
-
-def test_normals_are_standard_and_keyed():
-    key = {"seed": 1, "stream": Stream.PILOT, "stratum": 0}
-    draws = np.stack([standard_normals(400, **key, draw=0, unit=u) for u in range(500)])
-    # standard errors at 2e5 variates: .0022 for the mean, .0032 for the variance
-    assert abs(draws.mean()) < 0.009
-    assert abs(draws.var() - 1) < 0.013
-    assert abs(np.corrcoef(draws[:-1].ravel(), draws[1:].ravel())[0, 1]) < 0.009
-    again = standard_normals(400, **key, draw=0, unit=7)
-    np.testing.assert_array_equal(again, draws[7])
-    others = {"draw": 1, "unit": 8, "seed": 2**64 - 1, "stratum": 1, "stream": Stream.HELD_OUT}
-    for name, value in others.items():
-        changed = standard_normals(400, **(key | {"draw": 0, "unit": 7} | {name: value}))
-        assert not np.array_equal(again, changed)
-    large = [
-        standard_normals(9, **(key | {"draw": 0, "unit": 0, "seed": 2**63 + k})) for k in (5, 6)
-    ]
-    assert not np.array_equal(*large)
 
 
 def test_exact_loss_is_greedy_decoding(adapter, units):
@@ -204,9 +184,15 @@ def test_interval_covers_blocks_with_a_short_last_one():
     assert forgot > 64
 
 
-def test_noise_lengths(adapter):
+def test_rows_and_draws_must_match(adapter):
+    draws = [Draw(key=KEY, number=0, unit=unit) for unit in range(2)]
     with (
         pytest.raises(InputError, match="mixes the rows of a batch"),
-        adapter.noise.applied(torch.randn(2, total_size(adapter.noise.tensors)), sigmas(adapter)),
+        adapter.noise.applied(draws, sigmas(adapter), [5, 5]),
     ):
         adapter.model(input_ids=torch.ones(3, 5, dtype=torch.long))
+    with (
+        pytest.raises(ValueError, match="2 draws, but 1 lengths"),
+        adapter.noise.applied(draws, sigmas(adapter), [5]),
+    ):
+        pass

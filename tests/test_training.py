@@ -95,7 +95,7 @@ def train_by_hand(model, rows, objective):
     objective.add_to(optimizer, lr=3 * RATE)
     values = []
     for ids, labels in batches(rows):
-        with objective.noise(rows=len(ids)):
+        with objective.noise(ids):
             logits = model(input_ids=ids).logits
         value = objective(logits, labels)
         value.backward()
@@ -113,7 +113,7 @@ class BoundTrainer(Trainer):
         self.objective = objective
 
     def compute_loss(self, model, inputs, return_outputs=False, **_):
-        with self.objective.noise(rows=len(inputs["input_ids"])):
+        with self.objective.noise(inputs["input_ids"]):
             outputs = model(input_ids=inputs["input_ids"])
         value = self.objective(outputs.logits, inputs["labels"])
         return (value, outputs) if return_outputs else value
@@ -198,7 +198,7 @@ def test_noise_is_fresh_keyed_and_gone_afterwards(checkpoints, rows, kind):
         calm = model(input_ids=ids).logits
         noisy = []
         for _ in range(2):
-            with objective.noise(rows=2):
+            with objective.noise(ids):
                 noisy.append(model(input_ids=ids).logits)
         assert torch.equal(model(input_ids=ids).logits, calm)
         return calm, *noisy
@@ -210,6 +210,53 @@ def test_noise_is_fresh_keyed_and_gone_afterwards(checkpoints, rows, kind):
     assert not torch.equal(logits_of(seed=5)[1], first)
 
 
+@pytest.mark.parametrize("rows_apart", [True, False])
+def test_a_tied_head_learns_with_its_embeddings(tokenizer, rows, monkeypatch, rows_apart):
+    """With a draw for each row, or with one where the rows' weights are too many together."""
+    if not rows_apart:
+        monkeypatch.setattr("pacbayes.models.trainable._MOST_WEIGHTS", 0)
+    model = tiny_llama(tokenizer, tie_word_embeddings=True).double()
+    objective = pacbayes.train_objective(model, n=100, loss="nll").double()
+    ids, labels = rows[0][[0, 0]], rows[1][[0, 0]]
+
+    def value():
+        objective.average.fill_(float("nan"))
+        objective.draws.zero_()
+        with objective.noise(ids):
+            logits = model(input_ids=ids).logits
+        assert torch.allclose(logits[0], logits[1]) != rows_apart
+        return objective(logits, labels)
+
+    weights = model.get_input_embeddings().weight
+    value().backward()
+    generator = torch.Generator().manual_seed(0)
+    way = torch.randn(weights.shape, generator=generator, dtype=weights.dtype)
+    values = []
+    for step in (1e-5, -2e-5):
+        with torch.no_grad():
+            weights += step * way
+        values.append(value().item())
+    slope = (values[0] - values[1]) / 2e-5
+    assert slope == pytest.approx((weights.grad * way).sum().item(), rel=1e-3)
+
+
+def test_dropout_does_not_make_rows_share_a_draw(checkpoints, rows):
+    """What the model allows is found out without it; afterwards every module trains again."""
+    model = fresh(checkpoints, "full").train()
+    for module in model.modules():
+        if hasattr(module, "attention_dropout"):
+            module.attention_dropout = 0.5
+    model.lm_head.eval()
+    objective = pacbayes.train_objective(model, n=100)
+    assert model.model.training
+    assert not model.lm_head.training
+    model.eval()
+    ids = rows[0][[0, 0]]
+    with objective.noise(ids):
+        one, two = model(input_ids=ids).logits
+    assert not torch.equal(one, two)
+
+
 def test_scales_join_an_optimiser_once_and_their_gradient_is_cleared(checkpoints, rows):
     """The Trainer clears the gradients of its model only; left alone they would pile up."""
     model = fresh(checkpoints, "adapter")
@@ -218,7 +265,7 @@ def test_scales_join_an_optimiser_once_and_their_gradient_is_cleared(checkpoints
     for _ in range(2):
         objective.add_to(optimizer, lr=0.1)
     assert len(optimizer.param_groups) == 2
-    with objective.noise(rows=2):
+    with objective.noise(rows[0][:2]):
         logits = model(input_ids=rows[0][:2]).logits
     objective(logits, rows[1][:2]).backward()
     assert objective.log_sigmas.grad is not None
@@ -233,9 +280,9 @@ def test_state_goes_on(checkpoints, rows):
     train_by_hand(model, rows, objective)
     other = pacbayes.train_objective(model, n=100, loss="nll", prior=before)
     other.load_state_dict(objective.state_dict())
-    with objective.noise(rows=2):
+    with objective.noise(rows[0][:2]):
         one = model(input_ids=rows[0][:2]).logits
-    with other.noise(rows=2):
+    with other.noise(rows[0][:2]):
         two = model(input_ids=rows[0][:2]).logits
     assert torch.equal(one, two)
     assert objective(one, rows[1][:2]).item() == other(two, rows[1][:2]).item()
@@ -297,7 +344,8 @@ def test_bad_models(checkpoints, tokenizer, tmp_path):
     model = fresh(checkpoints, "full").train()
     model.gradient_checkpointing_enable()
     objective = pacbayes.train_objective(model, n=10)
-    with pytest.raises(InputError, match="gradient checkpointing"), objective.noise(rows=1):
+    ids = torch.ones(1, 3, dtype=torch.long)
+    with pytest.raises(InputError, match="gradient checkpointing"), objective.noise(ids):
         pass
     with pytest.raises(InputError, match="save the model there first"):
         objective.save(tmp_path / "nowhere")

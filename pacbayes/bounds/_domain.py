@@ -17,6 +17,9 @@ FloatOrArray: TypeAlias = Any
 LARGEST_N = 2**53
 """Up to here whole numbers are float64 numbers."""
 
+LEAST_DELTA = 1e-305
+"""Shares of it are still ordinary float64 numbers."""
+
 
 def require(ok: Any, value: Array, name: str, must: str, hint: str = "") -> None:
     """Raises ValueError that names the first value for which `ok` is false."""
@@ -29,7 +32,11 @@ def require(ok: Any, value: Array, name: str, must: str, hint: str = "") -> None
 
 def _floats(value: ArrayLike, name: str) -> Array:
     try:
-        return np.asarray(value, dtype=np.float64)
+        given = np.asanyarray(value)
+        # neither text, nor complex numbers, nor entries that are masked out
+        if given.dtype.kind not in "biufO" or np.ma.isMaskedArray(given):
+            raise TypeError
+        return np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"`{name}` must be a number or an array, got {value!r}.") from None
 
@@ -39,6 +46,7 @@ def require_delta(delta: ArrayLike) -> Array:
     value = _floats(delta, "delta")
     hint = "It is a failure probability: 0.05 for 95 %."
     require((value > 0) & (value < 1), value, "delta", "lie in (0, 1)", hint)
+    require(value >= LEAST_DELTA, value, "delta", f"be at least {LEAST_DELTA:g}", hint)
     return value
 
 
@@ -80,6 +88,26 @@ def require_between(value: ArrayLike, name: str, low: float, high: float, hint: 
     must = f"lie in ({low:g}, {high:g})" if np.isfinite(high) else f"be above {low:g}, and finite"
     require((inside > low) & (inside < high), inside, name, must, hint)
     return inside
+
+
+def require_losses(losses: ArrayLike, name: str = "losses", dimensions: int = 2) -> Array:
+    """Losses in [0, 1] of the examples, shape (n,), or (atoms, n) if two dimensions are allowed."""
+    values = _floats(losses, name)
+    if values.size == 0 or not 1 <= values.ndim <= dimensions:
+        shapes = "(n,)" if dimensions == 1 else "(n,) or (atoms, n)"
+        raise ValueError(
+            f"`{name}` must have shape {shapes} with at least one number, got {values.shape}."
+        )
+    require((values >= 0) & (values <= 1), values, name, "lie in [0, 1]")
+    return values
+
+
+def require_grid(grid: ArrayLike, low: float, high: float) -> Array:
+    """Parameters fixed in advance, strictly between two numbers: one dimension, at least one."""
+    values = np.atleast_1d(require_between(grid, "grid", low, high))
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"`grid` must have one dimension and an entry, got {values.shape}.")
+    return values
 
 
 def plain(value: ArrayLike) -> FloatOrArray:

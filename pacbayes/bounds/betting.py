@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pacbayes.bounds._bets import log_bet
 from pacbayes.bounds._domain import Array, require
 
 GRID = 1 / (1 + np.exp(-np.linspace(-9.0, 5.0, 57)))
@@ -41,15 +42,16 @@ class Wealth:
         """
         values = np.atleast_1d(np.asarray(draws, dtype=np.float64)).ravel()
         require((values >= 0) & (values <= 1), values, "draws", "lie in [0, 1]")
+        if not values.size:
+            return self
         distinct, counts = np.unique(values, return_counts=True)
-        with np.errstate(divide="ignore"):
-            logs = np.concatenate(
-                [
-                    np.log1p(-GRID[:, None] * part) @ number.astype(np.float64)[:, None]
-                    for part, number in _blocks(distinct, counts)
-                ],
-                axis=1,
-            ).sum(axis=1)
+        logs = np.concatenate(
+            [
+                log_bet(GRID[:, None], part) @ number.astype(np.float64)[:, None]
+                for part, number in _blocks(distinct, counts)
+            ],
+            axis=1,
+        ).sum(axis=1)
         return replace(
             self,
             log_sums=(self.log_sums + logs) * (1 + 2.0**-46),
@@ -92,10 +94,8 @@ def wealth_of(draws: ArrayLike) -> Wealth:
     """The wealth after these draws.
 
     Raises:
-        ValueError: No draw, or one outside [0, 1].
+        ValueError: A draw outside [0, 1].
     """
-    if np.size(draws) == 0:
-        raise ValueError("`losses` must hold at least one number.")
     return Wealth(log_sums=np.zeros(len(GRID))).after(draws)
 
 

@@ -13,18 +13,25 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pacbayes.bounds._domain import Array, require, require_n
+from pacbayes.bounds._domain import Array, require, require_finite, require_n
 from pacbayes.bounds.binary_kl import binary_kl_inverse_upper
 
 _MOST_STEPS = 60
 _BLOCKS = 4096
+_MOST_LOGIT = 708.0
+"""Beyond, 1 − p nears the smallest normal float64 number and is given as 0."""
+
+_FARTHEST = 690.0
+"""Beyond so many nats for each trial without an error 1 − p is too small for float64: p is
+given as 1."""
+
 _MOST_TERMS = 2_000_000
 """Terms summed one by one; a longer sum is taken in blocks."""
 
 
 def require_errors(n_errors: ArrayLike, n: ArrayLike) -> tuple[Array, Array]:
     """Whole numbers of errors from 0 to n, and n."""
-    size, errors = require_n(n), np.asarray(n_errors, dtype=np.float64)
+    size, errors = require_n(n), require_finite(n_errors, "n_errors")
     require(
         (errors >= 0) & (errors <= size) & (errors == np.floor(errors)),
         errors,
@@ -62,9 +69,9 @@ def _upper(k: float, n: float, log_delta: float) -> tuple[float, float]:
     for _ in range(_MOST_STEPS):
         value, slope, error = _log_tail(k, n, logit)
         step = (value - (log_delta - error)) / slope
-        if not step > 4e-16 * max(1.0, abs(logit)):
+        if abs(step) <= max(4e-16 * max(1.0, abs(logit)), 0.25 * error / -slope):
             break
-        logit -= step
+        logit = min(logit - step, _MOST_LOGIT)
     # back right of the root, if rounding has led past it
     nudge = 2e-16 * max(1.0, abs(logit))
     for _ in range(_MOST_STEPS):
@@ -72,6 +79,8 @@ def _upper(k: float, n: float, log_delta: float) -> tuple[float, float]:
         if value <= log_delta - error:
             break
         logit += nudge
+        if logit > _MOST_LOGIT:
+            return 1.0, 0.0
         nudge *= 2
     else:
         return 1.0, 0.0

@@ -41,4 +41,5 @@ def catoni(
 
 
 def _bound(risk: Array, cost: Array, c: Array) -> Array:
-    return risk_up(np.expm1(-up(c * risk + cost)) / np.expm1(-c))
+    with np.errstate(all="ignore"):  # of the smallest and largest C
+        return risk_up(np.expm1(-up(c * risk + cost)) / np.expm1(-c))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pacbayes.bounds._domain import FloatOrArray, plain, require_between, require_delta
+from pacbayes.bounds._domain import FloatOrArray, plain, require_delta, require_grid
 from pacbayes.bounds.catoni import catoni
 from pacbayes.ledger import DeltaLedger
 
@@ -39,7 +39,7 @@ def catoni_grid(
     >>> round(catoni_grid(empirical_risk=0.02, kl=300.0, n=30000, delta=0.05), 9)
     0.047042806
     """
-    constants = require_between(np.atleast_1d(grid), "grid", 0, math.inf)
+    constants = require_grid(grid, 0, math.inf)
     share = DeltaLedger(require_delta(delta)).split([f"C = {c:g}" for c in constants])[0]
     values = [
         catoni(empirical_risk=empirical_risk, kl=kl, n=n, delta=share, c=c) for c in constants

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pacbayes.bounds._complexity import complexity
-from pacbayes.bounds._domain import FloatOrArray, plain, require_delta, require_risk
+from pacbayes.bounds._domain import FloatOrArray, plain, require_delta, require_losses, require_risk
 from pacbayes.bounds.betting import lower_of, wealth_of
 from pacbayes.bounds.binary_kl import binary_kl_inverse_lower, binary_kl_inverse_upper
 from pacbayes.bounds.binomial_tail import (
@@ -101,10 +101,10 @@ def test_set_betting(*, losses: ArrayLike, delta: float) -> float:
     0.209
     """
     require_delta(delta)
-    return wealth_of(losses).upper(delta)
+    return wealth_of(require_losses(losses, dimensions=1)).upper(delta)
 
 
 def test_set_betting_lower(*, losses: ArrayLike, delta: float) -> float:
     """Lower betting bound, on an event of its own; arguments as `test_set_betting`."""
     require_delta(delta)
-    return lower_of(wealth_of(1 - np.asarray(losses, dtype=np.float64)).upper(delta))
+    return lower_of(wealth_of(1 - require_losses(losses, dimensions=1)).upper(delta))

@@ -9,8 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pacbayes.bounds._bets import log_bet
 from pacbayes.bounds._complexity import complexity
-from pacbayes.bounds._domain import Array, FloatOrArray, plain, require
+from pacbayes.bounds._domain import (
+    Array,
+    FloatOrArray,
+    plain,
+    require,
+    require_finite,
+    require_losses,
+)
 from pacbayes.bounds._rounding import CLOSE, ULP, risk_up
 from pacbayes.bounds.binary_kl import binary_kl_inverse_lower, binary_kl_inverse_upper
 from pacbayes.bounds.xi import log_kt_constant
@@ -92,26 +100,20 @@ class _Sample:
 
     @classmethod
     def of(cls, losses: ArrayLike, counts: ArrayLike | None) -> _Sample:
-        values = np.asarray(losses, dtype=np.float64)
-        if values.size == 0 or values.ndim not in (1, 2):
-            raise ValueError(
-                "`losses` must have shape (n,) or (atoms, n) with at least one number, "
-                f"got {values.shape}."
-            )
-        require((values >= 0) & (values <= 1), values, "losses", "lie in [0, 1]")
+        values = require_losses(losses)
         if counts is None:
             n = values.shape[-1]
             distinct, number = np.unique(values, return_counts=True)
             return cls(values=distinct, shares=number / values.size, n=n)
-        weights = np.asarray(counts, dtype=np.float64)
+        weights = require_finite(counts, "counts")
         if weights.shape != values.shape or values.ndim != 1:
             raise ValueError(
                 f"`counts` must have the shape of `losses`, got {weights.shape} for {values.shape}."
             )
-        require((weights >= 0) & np.isfinite(weights), weights, "counts", "be at least 0")
+        require(weights >= 0, weights, "counts", "be at least 0")
         total = math.fsum(weights)
         n = round(total)
-        if n < 1 or abs(total - n) > 1e-9 * n:
+        if n < 1 or abs(total - n) > min(0.1, 1e-9 * n):
             raise ValueError(f"`counts` must sum to a whole number of at least 1, got {total}.")
         return cls(values=values, shares=weights / total, n=n)
 
@@ -121,11 +123,11 @@ class _Sample:
 
     def mean_log(self, lam: float) -> float:
         """The mean of ln(1 − λ ℓ), of terms of one sign."""
-        return float(np.log1p(-lam * self.values) @ self.shares)
+        return float(log_bet(lam, self.values) @ self.shares)
 
     def mean_log_precise(self, lam: float) -> float:
         """`mean_log` with the rounding of a few operations only, whatever the number of losses."""
-        return math.fsum(np.log1p(-lam * self.values) * self.shares)
+        return math.fsum(log_bet(lam, self.values) * self.shares)
 
 
 def _upper(sample: _Sample, cost: float) -> float:
@@ -142,9 +144,11 @@ def _upper(sample: _Sample, cost: float) -> float:
     start = min(max(start, 1e-15), 1 - 2.0**-52)
     found = _best(lambda u: bound(_expit(u), sample.mean_log(_expit(u))), _logit(start))
     candidates = (start, _expit(found))
-    return min(
+    found_risks = (
         float(risk_up(bound(lam, sample.mean_log_precise(lam)), 2 * CLOSE)) for lam in candidates
     )
+    # what remains when only the mean is known
+    return min(float(binary_kl_inverse_upper(min(1.0, mean * (1 + 4 * ULP)), cost)), *found_risks)
 
 
 def _lower(sample: _Sample, cost: float) -> float:
@@ -174,7 +178,10 @@ def _best(function: Callable[[float], float], start: float) -> float:
     def within(u: float) -> float:
         return function(min(max(u, -_END), _END))
 
-    found = minimize_scalar(within, bracket=(start, start + 0.5), options={"xtol": 1e-7})
+    # from where the function is not flat yet, towards the middle
+    first = min(max(start, 6 - _END), _END - 6)
+    second = first - math.copysign(0.5, first)
+    found = minimize_scalar(within, bracket=(first, second), options={"xtol": 1e-7})
     return min(max(float(found.x), -_END), _END)
 
 

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pacbayes.bounds._bets import log_bet
 from pacbayes.bounds._domain import (
     Array,
     require,
-    require_between,
     require_complexity,
     require_delta,
     require_finite,
+    require_grid,
+    require_losses,
 )
 from pacbayes.bounds._rounding import CLOSE, up
+from pacbayes.bounds.strata import LARGEST_WEIGHT
 from pacbayes.ledger import DeltaLedger
 
 GRID = tuple((1 / (1 + np.exp(-np.linspace(-6.0, 3.0, 19)))).tolist())
@@ -42,7 +45,8 @@ def mixture_log_wealth(
 
     as Π (1 − λ_d ℓ_di)/(1 − λ_d R_d) has mean 1; Jensen in R_d. The bound is the largest Σ t_d R_d
     that this allows, by its dual, for the best of a grid of K choices at δ/K each. Choice k has
-    λ_d = λ_k (t_d/n_d)/max_e (t_e/n_e), which depends on no loss.
+    λ_d = λ_k (t_d/n_d)/max_e (t_e/n_e), which depends on no loss. The strata and their numbers n_d
+    are taken as given, as in `simultaneous_kl`.
 
     Args:
         weights: Target weights t_d ≥ 0, shape (strata,), fixed before the sample; not all 0.
@@ -84,7 +88,7 @@ class Bet:
 
 def best_bet(strata: Strata, nats: float, delta: float, grid: ArrayLike) -> Bet:
     """The λ of the grid that gives the least bound, each at its share of δ."""
-    parameters = require_between(np.atleast_1d(grid), "grid", 0, 1)
+    parameters = require_grid(grid, 0, 1)
     share = DeltaLedger(float(require_delta(delta))).split([f"λ = {x:g}" for x in parameters])[0]
     tried = (_bet(strata, float(lam), nats - math.log(share)) for lam in parameters)
     return min(tried, key=lambda bet: bet.bound)
@@ -103,6 +107,7 @@ class Strata:
         """Checked arguments."""
         t = require_finite(weights, "weights")
         require(t >= 0, t, "weights", "be at least 0")
+        require(t <= LARGEST_WEIGHT, t, "weights", f"be at most {LARGEST_WEIGHT:g}")
         if t.ndim != 1 or len(t) != len(losses) or not t.any():
             raise ValueError(
                 "`weights` must have one entry for each stratum of `losses`, not all 0, got shape "
@@ -110,13 +115,7 @@ class Strata:
             )
         distinct, sizes = [], []
         for stratum in losses:
-            values = np.asarray(stratum, dtype=np.float64)
-            if values.size == 0 or values.ndim not in (1, 2):
-                raise ValueError(
-                    "each of `losses` must have shape (n,) or (atoms, n) with at least one number, "
-                    f"got {values.shape}."
-                )
-            require((values >= 0) & (values <= 1), values, "losses", "lie in [0, 1]")
+            values = require_losses(stratum)
             found, counts = np.unique(values, return_counts=True)
             sizes.append(values.shape[-1])
             distinct.append((found, counts * (values.shape[-1] / values.size)))
@@ -131,7 +130,7 @@ class Strata:
 def _bet(strata: Strata, lam: float, cost: float) -> Bet:
     t, n, bets = strata.weights, strata.n, strata.bets(lam)
     spent = [
-        -math.fsum(np.log1p(-bet * values) * counts)
+        -math.fsum(log_bet(bet, values) * counts)
         for bet, (values, counts) in zip(bets, strata.losses, strict=True)
     ]
     total = float(up(math.fsum(spent) + cost, 4 * CLOSE))
@@ -139,13 +138,13 @@ def _bet(strata: Strata, lam: float, cost: float) -> Bet:
     for _ in range(_STEPS):
         middle = (low + high) / 2
         risks = _best_risks(math.exp(middle), t, n, bets)
-        if float(-(n * np.log1p(-bets * risks)).sum()) > total:
+        if float(-(n * log_bet(bets, risks)).sum()) > total:
             low = middle
         else:
             high = middle
     mu = math.exp((low + high) / 2)
     risks = _best_risks(mu, t, n, bets)
-    gain, price = t * risks, -mu * n * np.log1p(-bets * risks)
+    gain, price = t * risks, -mu * n * log_bet(bets, risks)
     size = float(gain.sum() + price.sum()) + mu * total
     value = mu * total + float(gain.sum() - price.sum()) + 8 * CLOSE * len(n) * size
     return Bet(bound=math.nextafter(value, math.inf), lam=lam, mu=mu)

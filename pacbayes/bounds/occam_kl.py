@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from pacbayes.bounds._complexity import complexity
@@ -40,6 +39,6 @@ def occam_kl(
 
 def require_log_prior(log_prior: ArrayLike) -> Array:
     """Ln P(h), at most 0 and finite."""
-    value = require_finite(np.asarray(log_prior, dtype=np.float64), "log_prior")
+    value = require_finite(log_prior, "log_prior")
     require(value <= 0, value, "log_prior", "be at most 0", "It is ln P(h): minus bits times ln 2.")
     return value

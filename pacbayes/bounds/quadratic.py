@@ -36,5 +36,7 @@ def quadratic_lower(
     From kl(r̂‖R) ≥ (r̂ − R)²/(2r̂) for R < r̂.
     """
     risk = require_risk(empirical_risk)
-    width = up(np.sqrt(2 * risk * complexity(kl, n, delta, log_2sqrtn(n))))
+    # a root for each factor, as their product could be too small
+    with np.errstate(invalid="ignore"):
+        width = up(np.sqrt(2 * risk) * np.sqrt(complexity(kl, n, delta, log_2sqrtn(n))))
     return plain(risk_below(risk - width, risk + width))

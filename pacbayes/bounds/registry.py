@@ -51,7 +51,8 @@ class Bound:
         assumptions: What for, beyond independent examples and a prior fixed before them.
         reference: Where it is proved.
         event: The event on which it holds. The least of several bounds on one event is free;
-            of several events each has to be paid, δ/2 for two.
+            of several events each has to be paid, δ/2 for two. Constants that are fixed before the
+            sample are part of the event: two values of one are two events.
         losses: What losses it suits.
         needs: Arguments it takes beyond `delta`; those in brackets may be left out.
         capped: Whether the result is a risk in [0, 1].
@@ -274,7 +275,7 @@ BOUNDS: Mapping[str, Bound] = MappingProxyType(
             reference="Casado et al. 2024; Boucheron, Lugosi & Massart 2013",
             event="Chernoff, sub-gamma",
             losses="unbounded",
-            needs=("empirical_risk", "kl", "n", "variance", "scale"),
+            needs=("empirical_risk", "kl", "n", "variance_factor", "scale"),
             capped=False,
         ),
         "test_set_binomial": Bound(

@@ -62,8 +62,8 @@ def split_kl(
     0.247681
     """
     parts = _Parts.of(empirical_risk, excess, mu, kl, n, delta)
-    rise = (1 - parts.mu) * binary_kl_inverse_upper(parts.most(parts.above), parts.cost)
-    fall = parts.mu * binary_kl_inverse_lower(parts.least(parts.below), parts.cost)
+    rise = (1 - parts.mu) * binary_kl_inverse_upper(parts.above[1], parts.cost)
+    fall = parts.mu * binary_kl_inverse_lower(parts.below[0], parts.cost)
     return plain(risk_up(parts.mu + rise - fall + 8 * ULP))
 
 
@@ -78,18 +78,17 @@ def split_kl_lower(
 ) -> FloatOrArray:
     """Lower bound on R, on the event of `split_kl` and with the same arguments."""
     parts = _Parts.of(empirical_risk, excess, mu, kl, n, delta)
-    rise = (1 - parts.mu) * binary_kl_inverse_lower(parts.least(parts.above), parts.cost)
-    fall = parts.mu * binary_kl_inverse_upper(parts.most(parts.below), parts.cost)
+    rise = (1 - parts.mu) * binary_kl_inverse_lower(parts.above[0], parts.cost)
+    fall = parts.mu * binary_kl_inverse_upper(parts.below[1], parts.cost)
     return plain(risk_below(parts.mu + rise - fall, 2.0))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Parts:
-    """r̂⁺/(1 − μ) and r̂⁻/μ with the error of both, μ, and the complexity."""
+    """r̂⁺/(1 − μ), r̂⁻/μ from below and above, μ, and the complexity."""
 
-    above: Array
-    below: Array
-    error: Array
+    above: tuple[Array, Array]
+    below: tuple[Array, Array]
     mu: Array
     cost: Array
 
@@ -115,16 +114,15 @@ class _Parts:
         )
         half = DeltaLedger(require_delta(delta)).split(["above mu", "below mu"])[0]
         return cls(
-            above=plus / (1 - middle),
-            below=(middle - risk + plus) / middle,
-            # both come from differences of numbers up to 1
-            error=8 * ULP / np.minimum(middle, 1 - middle),
+            above=_around(plus / (1 - middle), 4 * ULP * plus / (1 - middle)),
+            # a difference of numbers of that size
+            below=_around(
+                (middle - risk + plus) / middle, 4 * ULP * (middle + risk + plus) / middle
+            ),
             mu=middle,
             cost=complexity(kl, n, half, log_xi(n)),
         )
 
-    def most(self, part: Array) -> Array:
-        return np.clip(part + self.error, 0, 1)
 
-    def least(self, part: Array) -> Array:
-        return np.clip(part - self.error, 0, 1)
+def _around(part: Array, error: Array) -> tuple[Array, Array]:
+    return np.clip(part - error, 0, 1), np.clip(part + error, 0, 1)

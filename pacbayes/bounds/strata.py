@@ -22,6 +22,10 @@ from pacbayes.bounds.xi import log_xi
 from pacbayes.ledger import DeltaLedger
 
 _STEPS = 120
+_TINY = 1e-300
+
+LARGEST_WEIGHT = 1e100
+"""Sums of larger coefficients would leave the range of float64."""
 
 
 def simultaneous_kl(
@@ -36,7 +40,8 @@ def simultaneous_kl(
 
     With probability ≥ 1 − δ, for all Q and d, kl(r̂_d‖R_d) ≤ (KL + ln(ξ(n_d)/(w_d δ)))/n_d.
 
-    A union over the strata, which must be functions of the input fixed before the sample.
+    A union over the strata, which must be functions of the input fixed before the sample; the
+    numbers n_d are taken as given.
 
     Args:
         empirical_risk: r̂_d, shape (strata,).
@@ -57,7 +62,7 @@ def simultaneous_kl(
     ... ).round(4).tolist()
     [0.4723, 0.1635]
     """
-    share = _shares(delta, empirical_risk, n, weights)
+    share = _shares(delta, empirical_risk, kl, n, weights)
     return seeger_maurer(empirical_risk=empirical_risk, kl=kl, n=n, delta=share)
 
 
@@ -70,7 +75,7 @@ def simultaneous_kl_lower(
     weights: ArrayLike | None = None,
 ) -> FloatOrArray:
     """Lower bounds on the strata's risks, on the event of `simultaneous_kl`."""
-    share = _shares(delta, empirical_risk, n, weights)
+    share = _shares(delta, empirical_risk, kl, n, weights)
     return seeger_maurer_lower(empirical_risk=empirical_risk, kl=kl, n=n, delta=share)
 
 
@@ -86,7 +91,7 @@ def joint_kl(
     and the bound is the largest Σ_d a_d R_d that this allows. KL is paid once for all strata, so
     that gaps and mixtures are bounded much closer than from bounds on each stratum. By the
     Lagrangian dual, each value of which is an upper bound: the search for the best multiplier
-    cannot err inward.
+    cannot err inward. The strata are as in `simultaneous_kl`.
 
     Args:
         coefficients: a_d of any sign, shape (strata,): target weights for the risk of a mixture,
@@ -111,6 +116,8 @@ def joint_kl(
     (0.0719, 0.4349)
     """
     a, q, m, total = _joint_arguments(coefficients, empirical_risk, kl, n, delta)
+    # empirical risks too small to compute with are moved to where the sum is larger
+    q = np.where((q > 0) & (q < _TINY), np.where(a > 0, _TINY, 0.0), q)
     trivial = float(up(np.maximum(a, 0).sum()))
     scale = float(np.abs(a).max())
     if scale == 0 or not np.isfinite(total):
@@ -151,7 +158,8 @@ def mixture_hoeffding(
         Σ a_d R_d ≤ Σ a_d r̂_d + (KL + ln(1/δ))/λ + (λ/8) Σ a_d²/n_d.
 
     Looser than `joint_kl`, and convex in the weights: an objective for choosing a mixture, with
-    the effective sample size 1/Σ(a_d²/n_d).
+    the effective sample size 1/Σ(a_d²/n_d). Weights chosen by looking at the sample are certified
+    by `joint_kl`, which holds for all of them, not by this.
 
     Args:
         weights: a_d, shape (strata,), fixed before the sample.
@@ -199,7 +207,7 @@ def best_multiplier(a: Array, q: Array, n: Array, total: float) -> float:
     for _ in range(_STEPS):
         middle = (low + high) / 2
         at = best_risks(np.exp(middle), a, q, n)
-        if float((n * np.minimum(binary_kl(q, at), 1e300)).sum()) > total:
+        if float((n * np.minimum(binary_kl(q, at), 1e290)).sum()) > total:
             low = middle
         else:
             high = middle
@@ -208,16 +216,16 @@ def best_multiplier(a: Array, q: Array, n: Array, total: float) -> float:
 
 def best_risks(tau: float, a: Array, q: Array, n: Array) -> Array:
     """argmax_R (a R − τ n kl(q‖R)): the root of a R² + (m − a) R − m q = 0, m = τ n."""
-    flip = a < 0
-    size, share, m = np.abs(a), np.where(flip, 1 - q, q), tau * n
-    difference = m - size
-    root = np.sqrt(difference**2 + 4 * size * m * share)
+    m = tau * n
+    difference, size = m - a, np.abs(a)
+    # the discriminant as a sum of positive terms, for either sign of a
+    root = np.sqrt((m - size) ** 2 + 4 * size * m * np.where(a < 0, 1 - q, q))
     with np.errstate(all="ignore"):
         at = np.where(
-            difference > 0, 2 * m * share / (difference + root), (root - difference) / (2 * size)
+            difference > 0, 2 * m * q / (difference + root), (root - difference) / (2 * a)
         )
-    at = np.clip(np.where(size == 0, share, at), share, 1.0)
-    return np.where(flip, 1 - at, at)
+    # between q and the end that the sum grows towards
+    return np.clip(np.where(a == 0, q, at), np.where(a > 0, q, 0.0), np.where(a > 0, 1.0, q))
 
 
 def _dual(tau: float, a: Array, q: Array, n: Array) -> tuple[float, float]:
@@ -237,6 +245,7 @@ def _joint_arguments(
 ) -> tuple[Array, Array, Array, float]:
     a, q = require_finite(coefficients, "coefficients"), require_risk(empirical_risk)
     m = require_n(n)
+    require(np.abs(a) <= LARGEST_WEIGHT, a, "coefficients", f"lie within ±{LARGEST_WEIGHT:g}")
     if a.ndim != 1 or a.shape != q.shape or a.shape != m.shape or a.size == 0:
         raise ValueError(
             "`coefficients`, `empirical_risk` and `n` must have one shape (strata,), got "
@@ -247,13 +256,19 @@ def _joint_arguments(
 
 
 def _shares(
-    delta: float, empirical_risk: ArrayLike, n: ArrayLike, weights: ArrayLike | None
+    delta: float,
+    empirical_risk: ArrayLike,
+    kl: ArrayLike,
+    n: ArrayLike,
+    weights: ArrayLike | None,
 ) -> Array:
     if np.ndim(n) != 1 or np.shape(empirical_risk) != np.shape(n):
         raise ValueError(
             "`empirical_risk` and `n` must have one shape (strata,), got "
             f"{np.shape(empirical_risk)} and {np.shape(n)}."
         )
+    if np.size(n) == 0 or np.ndim(require_delta(delta)) or np.ndim(kl):
+        raise ValueError("there must be at least one stratum, and one `kl` and `delta` for all.")
     ledger = DeltaLedger(delta)
     names = [f"stratum {d}" for d in range(np.size(n))]
     shares = None if weights is None else np.asarray(weights, dtype=np.float64).tolist()

@@ -21,7 +21,7 @@ def sub_gamma(
     kl: ArrayLike,
     n: ArrayLike,
     delta: ArrayLike,
-    variance: ArrayLike,
+    variance_factor: ArrayLike,
     scale: ArrayLike,
 ) -> FloatOrArray:
     """With probability ≥ 1 − δ, for all Q, R ≤ r̂ + √(2 v y) + b y, y = (KL + ln(n/δ))/(n − 1).
@@ -34,24 +34,25 @@ def sub_gamma(
         kl: As `sub_gaussian`.
         n: As `sub_gaussian`.
         delta: As `sub_gaussian`.
-        variance: v ≥ 0, in squared units of the loss: an assumption.
+        variance_factor: v ≥ 0, in squared units of the loss: an assumption.
         scale: b ≥ 0, in units of the loss: an assumption; 0 is `sub_gaussian`.
 
     Reference: Casado et al. (2024), Corollary 11; Boucheron, Lugosi & Massart (2013), section 2.4.
 
     >>> round(
     ...     sub_gamma(
-    ...         empirical_risk=2.0, kl=300.0, n=30000, delta=0.05, variance=0.25, scale=0.1
+    ...         empirical_risk=2.0, kl=300.0, n=30000, delta=0.05, variance_factor=0.25, scale=0.1
     ...     ),
     ...     6,
     ... )
     2.073307
     """
     risk = require_finite(empirical_risk, "empirical_risk")
-    v, b = require_finite(variance, "variance"), require_finite(scale, "scale")
-    require(v >= 0, v, "variance", "be at least 0")
+    v, b = require_finite(variance_factor, "variance_factor"), require_finite(scale, "scale")
+    require(v >= 0, v, "variance_factor", "be at least 0")
     require(b >= 0, b, "scale", "be at least 0")
     cost = chernoff_complexity(kl, n, delta)
-    with np.errstate(invalid="ignore"):
-        gap = np.where(np.isinf(cost), np.inf, up(np.sqrt(2 * v * cost) + b * cost))
+    with np.errstate(all="ignore"):
+        gap = up(np.sqrt(2 * v) * np.sqrt(cost) + b * cost)
+        gap = np.where(np.isinf(cost), np.inf, gap)
     return plain(up_signed(risk + gap, np.abs(risk), CLOSE))

@@ -54,8 +54,9 @@ def sub_gaussian(
     """
     risk = require_finite(empirical_risk, "empirical_risk")
     width = require_between(sigma, "sigma", 0, np.inf)
-    gap = up(width * np.sqrt(2 * chernoff_complexity(kl, n, delta)))
-    return plain(up_signed(risk + gap, np.abs(risk), CLOSE))
+    with np.errstate(over="ignore"):
+        gap = up(width * np.sqrt(2 * chernoff_complexity(kl, n, delta)))
+        return plain(up_signed(risk + gap, np.abs(risk), CLOSE))
 
 
 def chernoff_complexity(kl: ArrayLike, n: ArrayLike, delta: ArrayLike) -> Array:

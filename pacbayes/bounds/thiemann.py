@@ -67,7 +67,7 @@ def thiemann_lower(
     risk = require_risk(empirical_risk)
     cost = complexity(kl, n, delta, log_2sqrtn(n))
     with np.errstate(all="ignore"):
-        best = np.sqrt(2 * cost / risk)
+        best = np.sqrt(2 * cost) / np.sqrt(risk)
         chosen = best if lam is None else require_between(lam, "lam", 0, math.inf)
         loss = up(risk * chosen / 2 + cost / chosen)
         return plain(risk_below(risk - loss, risk + loss))

@@ -15,9 +15,15 @@ from pacbayes.bounds._domain import (
     require,
     require_between,
     require_delta,
+    require_finite,
+    require_grid,
+    require_losses,
 )
 from pacbayes.bounds._rounding import CLOSE, risk_up, up
 from pacbayes.ledger import DeltaLedger
+
+LARGEST_S = 0.999
+"""Nearer to 1 the logarithm would magnify the rounding of A_k."""
 
 GRID = tuple(2.0**-k for k in range(1, 13))
 """The parameters s that are tried, fixed before the sample."""
@@ -52,7 +58,7 @@ def token_freedman(
         kl: As `seeger_maurer`; any shape.
         delta: As `seeger_maurer`; any shape that broadcasts with `kl`.
         width: Δ > 0, known beforehand; 1 always does for losses in [0, 1] and Y_k ≥ 0.
-        grid: Parameters s in (0, 1), chosen without the sample.
+        grid: Parameters s in (0, .999), chosen without the sample.
 
     Returns:
         An upper bound on the mean of the conditional expectations, at most 1.0.
@@ -67,17 +73,17 @@ def token_freedman(
     >>> round(token_freedman(losses=x, predictable=[0.2] * 2000, kl=20.0, delta=0.05), 6)
     0.226732
     """
-    x, y = np.asarray(losses, dtype=np.float64), np.asarray(predictable, dtype=np.float64)
-    if x.size == 0 or x.ndim not in (1, 2):
+    x, y = require_losses(losses), require_finite(predictable, "predictable")
+    try:
+        y = np.broadcast_to(y, x.shape)
+    except ValueError:
         raise ValueError(
-            f"`losses` must have shape (n,) or (atoms, n) with at least one number, got {x.shape}."
-        )
-    require((x >= 0) & (x <= 1), x, "losses", "lie in [0, 1]")
-    require(np.isfinite(y), y, "predictable", "be finite")
+            f"`predictable` must broadcast to the shape of `losses`, got {y.shape} for {x.shape}."
+        ) from None
     span = float(require_between(width, "width", 0, math.inf))
     a = (y - x) / span
     require(a >= -1, x, "losses", "be at most `predictable` plus `width`")
-    parameters = require_between(np.atleast_1d(grid), "grid", 0, 1)
+    parameters = require_grid(grid, 0, LARGEST_S)
     share = DeltaLedger(require_delta(delta)).split([f"s = {s:g}" for s in parameters])[0]
     cost = complexity(kl, x.shape[-1], share)
     empirical = float(up(math.fsum(x.ravel()) / x.size))

@@ -75,7 +75,7 @@ def unexpected_bernstein(
         fixed = require_between(gamma, "gamma", 0, 1)
         return plain(_bound(risk, moment, complexity(kl, n, delta), fixed))
     sizes = grid_size(n=n, delta=delta)
-    best = np.asarray(1.0)
+    best = np.ones(sizes.shape)
     for k in np.unique(sizes):
         shares = DeltaLedger(require_delta(delta)).split([f"γ = 2^−{i + 1}" for i in range(int(k))])
         cost = complexity(kl, n, shares[0])

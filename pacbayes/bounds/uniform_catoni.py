@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pacbayes.bounds._complexity import complexity
-from pacbayes.bounds._domain import FloatOrArray, plain, require, require_between, require_risk
+from pacbayes.bounds._domain import (
+    FloatOrArray,
+    plain,
+    require,
+    require_between,
+    require_finite,
+    require_risk,
+)
 from pacbayes.bounds._rounding import risk_up
 from pacbayes.bounds.seeger_maurer import seeger_maurer
 from pacbayes.bounds.xi import log_xi
@@ -57,7 +64,7 @@ def uniform_catoni(
         return seeger_maurer(empirical_risk=empirical_risk, kl=kl, n=n, delta=delta)
     risk, cost = require_risk(empirical_risk), complexity(kl, n, delta, log_xi(n))
     g = require_between(gamma, "gamma", 1, math.inf)
-    at = np.asarray(c, dtype=np.float64)
+    at = require_finite(c, "c")
     require((at > 0) & (at <= 1), at, "c", "lie in (0, 1]")
     # 1 − c (1 − ln c) is at least 0, and small for c near 1: its error is that of its parts
     offset = 1 - at + at * np.log(at)

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,6 @@ from pacbayes.cli.config import apply_config
 from pacbayes.errors import InputError
 
 if TYPE_CHECKING:
-    from pacbayes.certificate import Certificate
     from pacbayes.certify import Settings
     from pacbayes.data.sample import Sample
     from pacbayes.models.fine_tuned import FineTuned
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 VACUOUS = 3
 
 _LOSSES = ("exact", "token", "nll")
+_OBJECTS = ("drawn", "compressed", "tokens")
+_DRAW_MODES = ("auto", "example", "block")
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
@@ -43,6 +45,17 @@ def bound(
         Path | None,
         typer.Option(help="Folder before fine-tuning: pretrained model, or adapter at step 0."),
     ] = None,
+    prior_data: Annotated[
+        list[Path] | None,
+        typer.Option(help="JSONL that the prior was trained on, apart from --data; repeatable."),
+    ] = None,
+    prior_scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Prior's scale relative to each tensor's own, fixed without the data; by default "
+            "the best of a grid, which is paid for."
+        ),
+    ] = None,
     base: Annotated[
         Path | None, typer.Option(help="Base model of an adapter, if not where its config says.")
     ] = None,
@@ -60,6 +73,14 @@ def bound(
         list[str] | None,
         typer.Option(help=f"{', '.join(_LOSSES)}; repeat it for several. [default: exact]"),
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Certify one network beside the posterior: drawn (from the posterior once), "
+            "compressed (the fine-tuning in few bits); or tokens (those of these documents, "
+            "predicted by the drawn network). Repeat it for several."
+        ),
+    ] = None,
     delta: Annotated[
         float, typer.Option(help="Probability that any statement of the certificate is wrong.")
     ] = 0.05,
@@ -67,6 +88,12 @@ def bound(
     passes: Annotated[
         int, typer.Option(help="Passes over the data, each with fresh posterior draws.")
     ] = 4,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            help="Draw until the posterior's empirical risk is known to this, at most --passes."
+        ),
+    ] = None,
     draws: Annotated[
         int | None, typer.Option(help="At least this many draws per stratum, instead of --passes.")
     ] = None,
@@ -78,9 +105,18 @@ def bound(
     ] = 0.02,
     posterior: Annotated[
         Path | None,
-        typer.Option(help="Certify this posterior.safetensors of an earlier --optimize as it is."),
+        typer.Option(help="Certify this saved posterior, e.g. of an earlier --optimize, as it is."),
     ] = None,
-    device: Annotated[str, typer.Option(help="Where the model runs, e.g. cpu or cuda.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Where the model runs: cpu, cuda, or auto to spread it over all.")
+    ] = "cpu",
+    draw_mode: Annotated[
+        str,
+        typer.Option(
+            help="example: a posterior draw for each; block: one for --noise-batch of them; auto: "
+            "the first where the model allows it."
+        ),
+    ] = "auto",
     dtype: Annotated[str, typer.Option(help=f"One of {', '.join(_DTYPES)}.")] = "float32",
     batch_size: Annotated[int, typer.Option(help="Examples in one forward pass.")] = 64,
     noise_batch: Annotated[
@@ -111,25 +147,52 @@ def bound(
     Example: pacbayes-bound --checkpoint ckpt --data hard.jsonl
     """
     losses = tuple(dict.fromkeys(loss or ["exact"]))
-    _check_options(delta=delta, losses=losses, dtype=dtype, seed=seed)
+    objects = tuple(dict.fromkeys(also or ()))
+    _check_options(delta=delta, losses=losses, dtype=dtype, seed=seed, draw_mode=draw_mode)
+    _check_objects(objects, losses)
     _check_positive(
         passes=passes, draws=draws, batch_size=batch_size, noise_batch=noise_batch, strata=strata
     )
+    if prior_data and prior is None:
+        raise InputError("--prior-data says what a prior was trained on; give it as --prior.")
+    if prior_scale is not None and not 0 < prior_scale < math.inf:
+        raise InputError(f"--prior-scale must be positive and finite, got {prior_scale}.")
+    if tolerance is not None and not 0 < tolerance < 1:
+        raise InputError(f"--tolerance must lie in (0, 1), got {tolerance}.")
     if optimize < 0:
         raise InputError(f"--optimize must be at least 0, got {optimize}.")
     if not 0 < optimize_rate < math.inf:
         raise InputError(f"--optimize-rate must be positive and finite, got {optimize_rate}.")
     from pacbayes.data.sample import read_sample
 
-    sample = read_sample(data, held_out=held_out or (), k=strata, edges=_edges(strata_edges))
+    sample = read_sample(
+        data,
+        held_out=held_out or (),
+        prior_data=prior_data or (),
+        k=strata,
+        edges=_edges(strata_edges),
+    )
     out = out or Path("runs") / checkpoint.resolve().name
     _check_out(out)
-    model = _open(checkpoint, prior, base, device, dtype, allow_pickle)
+    from pacbayes.team import ALONE, join_team
+
+    team = join_team()
+    if team.size > 1 and device == "cuda":
+        device = f"cuda:{team.local_rank}"
+    model = _open(
+        checkpoint=checkpoint,
+        prior=prior,
+        base=base,
+        device=device,
+        dtype=dtype,
+        allow_pickle=allow_pickle,
+        draw_mode=draw_mode,
+    )
     if posterior is not None:
         from pacbayes.models.posterior_file import with_posterior
 
         model = with_posterior(model, posterior)
-    if sample.n_duplicates:
+    if sample.n_duplicates and team.leads:
         typer.echo(
             f"note: {sample.n_duplicates} records repeat an earlier one and count as independent; "
             "if they are copies, give them one `group`.",
@@ -142,25 +205,33 @@ def bound(
         delta=delta,
         seed=seed,
         passes=passes,
+        tolerance=tolerance,
         draws=draws,
         batch_size=batch_size,
         block=noise_batch,
         dtype=dtype,
+        prior_scale=prior_scale,
+        team=team,
         optimize=optimize,
         optimize_rate=optimize_rate,
     )
     if dry_run:
-        _show_dry_run(model, sample, settings)
+        if team.leads:
+            _show_dry_run(model, sample, replace(settings, team=ALONE))
         return
-    certificates = _certify(model, sample, settings, out, quiet=as_json)
-    if as_json:
-        texts = [certificate.to_json() for certificate in certificates]
+    from pacbayes.cli.results import certify_and_write
+
+    certificates, others = certify_and_write(model, sample, settings, out, objects, quiet=as_json)
+    if as_json and team.leads:
+        texts = [certificate.to_json() for certificate in (*certificates, *others)]
         typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
     if require_nonvacuous and any(s.vacuous for found in certificates for s in found.strata):
         raise typer.Exit(VACUOUS)
 
 
-def _check_options(*, delta: float, losses: tuple[str, ...], dtype: str, seed: int) -> None:
+def _check_options(
+    *, delta: float, losses: tuple[str, ...], dtype: str, seed: int, draw_mode: str
+) -> None:
     if not 0 < delta < 1:
         raise InputError(
             f"--delta must lie in (0, 1), got {delta}; 0.05 means a confidence of 95 %."
@@ -168,10 +239,20 @@ def _check_options(*, delta: float, losses: tuple[str, ...], dtype: str, seed: i
     for loss in losses:
         if loss not in _LOSSES:
             raise InputError(f"--loss must be one of {', '.join(_LOSSES)}, got {loss!r}.")
+    if draw_mode not in _DRAW_MODES:
+        raise InputError(f"--draw-mode must be {', '.join(_DRAW_MODES)}, got {draw_mode!r}.")
     if dtype not in _DTYPES:
         raise InputError(f"--dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}.")
     if not 0 <= seed < 2**64:
         raise InputError(f"--seed must lie in [0, 2**64), got {seed}.")
+
+
+def _check_objects(objects: tuple[str, ...], losses: tuple[str, ...]) -> None:
+    for name in objects:
+        if name not in _OBJECTS:
+            raise InputError(f"--also must be one of {', '.join(_OBJECTS)}, got {name!r}.")
+    if "tokens" in objects and not {"token", "nll"} & set(losses):
+        raise InputError("--also tokens needs --loss token or --loss nll, losses of single tokens.")
 
 
 def _check_positive(**values: int | None) -> None:
@@ -200,14 +281,7 @@ def _check_out(out: Path) -> None:
             raise InputError("is a file, where --out needs a folder.", path=folder)
 
 
-def _open(
-    checkpoint: Path,
-    prior: Path | None,
-    base: Path | None,
-    device: str,
-    dtype: str,
-    allow_pickle: bool,
-) -> FineTuned:
+def _open(*, device: str, **options: Any) -> FineTuned:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -223,21 +297,12 @@ def _open(
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device="cpu" if device == "auto" else device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(
             f"--device {device!r} cannot be used here: {str(error).splitlines()[0]}"
         ) from None
-    return open_fine_tuned(
-        OpenOptions(
-            checkpoint=checkpoint,
-            prior=prior,
-            base=base,
-            device=device,
-            dtype=dtype,
-            allow_pickle=allow_pickle,
-        )
-    )
+    return open_fine_tuned(OpenOptions(device=device, **options))
 
 
 def _keep_freed_memory() -> None:
@@ -253,48 +318,6 @@ def _keep_freed_memory() -> None:
         libc.mallopt(mmap_threshold, 2**25)
         libc.mallopt(trim_threshold, 2**31 - 1)
         libc.mallopt(top_pad, 2**28)
-
-
-def _certify(
-    model: FineTuned, sample: Sample, settings: Settings, out: Path, *, quiet: bool
-) -> tuple[Certificate, ...]:
-    from pacbayes.certify import certify
-    from pacbayes.cli.progress import progress
-    from pacbayes.report.figure import save_figure
-    from pacbayes.report.table import show_certificates
-
-    with progress() as track:
-        certificates = certify(
-            model,
-            sample,
-            settings,
-            draws_folder=out / "draws",
-            posterior_folder=out,
-            track=track,
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    written = _optimized(certificates[0], settings, out)
-    for place, certificate in enumerate(certificates):
-        suffix = "" if place == 0 else f".{certificate.loss.name}"
-        path = out / f"certificate{suffix}.json"
-        certificate.write(path)
-        written += [path, save_figure(certificate, out / "figures" / f"certificate{suffix}.png")]
-    if not quiet:
-        show_certificates(certificates)
-        typer.echo(f"Written: {', '.join(map(str, written))}")
-    return certificates
-
-
-def _optimized(certificate: Certificate, settings: Settings, out: Path) -> list[Path]:
-    """The posterior that `--optimize` has written, if it was better."""
-    if not settings.optimize:
-        return []
-    from pacbayes.models.posterior_file import NAME
-
-    if certificate.posterior.centre.path == str(out / NAME):
-        return [out / NAME]
-    typer.echo("note: optimising gave no smaller bound; certified without it.", err=True)
-    return []
 
 
 def _show_dry_run(model: FineTuned, sample: Sample, settings: Settings) -> None:

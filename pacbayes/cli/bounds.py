@@ -43,7 +43,8 @@ def bounds(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="A further argument, such as second_moment=.01 or variance=.01; repeatable.",
+            help="A further number, such as second_moment=.01, or a constant of one bound, such "
+            "as catoni.c=1; repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -72,9 +73,10 @@ def bounds(
     arguments: dict[str, Any] = {"empirical_risk": risk, "n": n}
     if whole:
         arguments = zero_one(n_errors=round(errors), n=n)
-    arguments |= {"kl": kl} | _further(option or [])
+    further, constants = _further(option or [])
+    arguments |= {"kl": kl} | further
     try:
-        rows = rank(delta=delta, **arguments)
+        rows = rank(delta=delta, constants=constants, **arguments)
     except ValueError as error:
         raise InputError(str(error)) from None
     if as_json:
@@ -88,31 +90,24 @@ def bounds(
     _show(rows, len(BOUNDS), delta)
 
 
-_NOT_SET = {
-    *("empirical_risk", "kl", "n"),
-    *("coefficients", "grid", "losses", "predictable", "weights"),  # more than one number
-}
-
-
-def _further(options: list[str]) -> dict[str, float]:
-    further = {}
+def _further(options: list[str]) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Numbers of the sample, and constants by the name of their bound."""
+    further: dict[str, float] = {}
+    constants: dict[str, dict[str, float]] = {}
     for option in options:
-        key, separator, value = option.partition("=")
+        key, _, text = option.partition("=")
         try:
-            further[key.strip()] = float(value)
+            value = float(text)
         except ValueError:
-            separator = ""
-        if not separator:
-            raise InputError(f"--set {option}: must be NAME=VALUE with a number, as lam=0.5.")
-    from pacbayes.bounds.registry import BOUNDS
-
-    known = {need.strip("[]") for bound in BOUNDS.values() for need in bound.needs} - _NOT_SET
-    for key in further:
-        if key not in known:
             raise InputError(
-                f"--set {key}: no bound takes it. There are: {', '.join(sorted(known))}."
-            )
-    return further
+                f"--set {option}: must be NAME=VALUE with a number, as variance=.01 or catoni.c=1."
+            ) from None
+        bound, dot, constant = key.strip().partition(".")
+        if dot:
+            constants.setdefault(bound, {})[constant] = value
+        else:
+            further[bound] = value
+    return further, constants
 
 
 def _list(as_json: bool) -> None:

@@ -25,8 +25,11 @@ given a note on how the stage is going beside the steps."""
 
 
 @contextmanager
-def progress() -> Iterator[Track]:
+def progress(*, shown: bool = True) -> Iterator[Track]:
     """Shows the stages of a run while the context is open; never writes to stdout."""
+    if not shown:
+        yield lambda _name, _total: lambda *_: None
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _lines

@@ -81,16 +81,26 @@ class ControlVariate:
         """Takes losses of fresh hypotheses, one on each of the sampled examples.
 
         Args:
-            losses: ℓ(θ_j, i_j) in [0, 1], shape (draws,).
-            examples: i_j from `sample`, shape (draws,).
+            losses: ℓ(θ_j, i_j) in [0, 1], shape (draws,), or (draws, block) where a hypothesis is
+                tried on several examples: their mean is one draw.
+            examples: i_j from `sample`, of the same shape.
 
         Raises:
-            ValueError: A loss outside [0, 1]; none is taken then.
+            ValueError: A loss outside [0, 1], an example that is none, or shapes that differ; none
+                is taken then.
         """
         values, indices = np.asarray(losses, dtype=np.float64), np.asarray(examples)
         require((values >= 0) & (values <= 1), values, "losses", "lie in [0, 1]")
+        if indices.dtype.kind not in "iu" or values.shape != indices.shape or values.ndim < 1:
+            raise ValueError(
+                "`examples` must be indices, one for each of `losses`, got "
+                f"{indices.shape} of {indices.dtype} for {values.shape}."
+            )
+        inside = (indices >= 0) & (indices < len(self._centre))
+        require(inside, indices, "examples", f"lie in [0, {len(self._centre)})")
         difference = (values - self._centre[indices]) * self._weights[indices]
-        self._betting.update(np.clip((difference - self._low) / self._width, 0.0, 1.0))
+        scaled = np.clip((difference - self._low) / self._width, 0.0, 1.0)
+        self._betting.update(scaled if scaled.ndim < 2 else scaled.mean(axis=1))
 
     def upper(self, delta: float) -> float:
         """The empirical risk is above this, at whatever time it is asked, with probability ≤ δ."""
@@ -102,7 +112,8 @@ class ControlVariate:
 
     @property
     def _slack(self) -> float:
-        return 1e-13 * (1 + self._width)
+        # float64 of the sums, and of the cumulative probabilities that examples are drawn by
+        return (1e-13 + len(self._centre) * 2.0**-50) * (1 + self._width)
 
     def _unscaled(self, scaled: float) -> float:
         return float(self._centre.mean()) + self._low + self._width * scaled

@@ -14,7 +14,8 @@ class Stopper:
     """Tells when enough draws have been seen for a mean to be within ε at δ′.
 
     The interval is valid at all times at once, so that looking after every draw costs nothing;
-    it never widens, as all its predecessors hold on the same event.
+    it never widens, as all its predecessors hold on the same event. Draws are as in `Betting`: with
+    one draw for each of fixed examples, look at the ends of whole passes only.
 
     Args:
         tolerance: ε > 0. With `side` "both" the interval's half-width, with "upper" the distance

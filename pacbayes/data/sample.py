@@ -59,6 +59,7 @@ class Sample:
         held_out: The held-out sample of each stratum, or empty.
         files: The certification files.
         held_out_files: The held-out files.
+        prior_files: What the prior was trained on, if anything.
         n_duplicates: Records whose content occurs in an earlier unit too.
         assumptions: What the certificate takes for granted about them, in plain sentences.
     """
@@ -67,6 +68,7 @@ class Sample:
     held_out: tuple[Part, ...]
     files: tuple[SourceFile, ...]
     held_out_files: tuple[SourceFile, ...]
+    prior_files: tuple[SourceFile, ...]
     n_duplicates: int
     assumptions: tuple[str, ...]
 
@@ -75,6 +77,7 @@ def read_sample(
     data: Sequence[Path],
     *,
     held_out: Sequence[Path] = (),
+    prior_data: Sequence[Path] = (),
     k: int | None = None,
     edges: Sequence[float] | None = None,
 ) -> Sample:
@@ -83,12 +86,14 @@ def read_sample(
     Args:
         data: Certification files.
         held_out: As many held-out files, in the same order, or none.
+        prior_data: Files that the prior was trained on.
         k: Number of quantile strata.
         edges: Edges between strata.
 
     Raises:
         InputError: See `read_jsonl` and `cut`; also held-out files that do not match the data, or
-            share a record or a group with them.
+            share a record or a group with them; also prior data that share a record, a group or
+            an id with them.
     """
     files = [read_jsonl(path) for path in data]
     held_files = [read_jsonl(path) for path in held_out]
@@ -103,14 +108,18 @@ def read_sample(
         edges = _edges_between(strata)
     held_parts: tuple[Part, ...] = ()
     if held_files:
-        _refuse_leaks(files, held_files)
+        _refuse_leaks(records, held_files, "held-out data must be disjoint from it")
         held_records = [record for file in held_files for record in file]
         held_parts = _matched(strata, _parts(held_records, cut(held_files, edges=edges)))
+    prior_files = [read_jsonl(path) for path in prior_data]
+    _refuse_leaks(records, prior_files, _PRIOR_SPLIT)
+    _refuse_ids(records, prior_files)
     return Sample(
         strata=strata,
         held_out=held_parts,
         files=_sources(data, files),
         held_out_files=_sources(held_out, held_files),
+        prior_files=_sources(prior_data, prior_files),
         n_duplicates=sum(len(same) - 1 for same in exact_duplicates(records)),
         assumptions=_assumptions(k, edges),
     )
@@ -158,19 +167,31 @@ def _matched(strata: Sequence[Part], held_out: Sequence[Part]) -> tuple[Part, ..
     return tuple(by_name[part.name] for part in strata)
 
 
-def _refuse_leaks(files: Sequence[Sequence[Record]], held: Sequence[Sequence[Record]]) -> None:
-    records = [record for file in files for record in file]
-    others = [record for file in held for record in file]
-    if shared := overlap(records, others):
-        a, b = records[shared[0][0]], others[shared[0][1]]
+_PRIOR_SPLIT = "a prior may be trained on other data only: split the data before training it"
+
+
+def _refuse_leaks(records: Sequence[Record], others: Sequence[Sequence[Record]], rule: str) -> None:
+    apart = [record for file in others for record in file]
+    if shared := overlap(records, apart):
+        a, b = records[shared[0][0]], apart[shared[0][1]]
         raise b.error(
             f"the same record as {a.path}:{a.line} of the certification data "
-            f"({len(shared)} such records); held-out data must be disjoint from it."
+            f"({len(shared)} such records); {rule}."
         )
     groups = {record.group for record in records} - {None}
-    for record in others:
+    for record in apart:
         if record.group in groups:
-            raise record.error(f"group {record.group!r} is in the certification data too.")
+            raise record.error(f"group {record.group!r} is in the certification data too; {rule}.")
+
+
+def _refuse_ids(records: Sequence[Record], others: Sequence[Sequence[Record]]) -> None:
+    known = {record.id: record for record in records if record.id is not None}
+    for record in (record for file in others for record in file):
+        if record.id in known:
+            raise record.error(
+                f"id {record.id!r} is that of {known[record.id].path}:{known[record.id].line} of "
+                f"the certification data; {_PRIOR_SPLIT}."
+            )
 
 
 def _sources(paths: Sequence[Path], files: Sequence[Sequence[Record]]) -> tuple[SourceFile, ...]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pacbayes.errors import InputError
 from pacbayes.models import folder as folders
+from pacbayes.models.draw_mode import noise_of
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import (
     TRAINED_SET,
@@ -24,7 +25,6 @@ from pacbayes.models.loading import (
     source_of,
     suggested_sigmas,
 )
-from pacbayes.models.noise import LoraNoise
 
 _DATA_FREE_INITS = (True, False, "gaussian", "orthogonal")
 _BASE_CHANGING_INITS = ("pissa", "olora", "loftq", "lora_ga", "corda")
@@ -57,12 +57,14 @@ def open_adapter(options: OpenOptions) -> FineTuned:
             "is equal to the initial adapter in every tensor: nothing was trained.",
             path=options.checkpoint,
         )
+    model = options.place(model)
+    parameters = {name: module.weight for name, module in changed.items()}
     return FineTuned(
-        model=model.to(options.device).eval(),
+        model=model,
         tokenizer=tokenizer,
         context=context_of(base),
         kind="adapter",
-        noise=LoraNoise(changed),
+        noise=noise_of(model, parameters, options.draw_mode),
         prior_centre={k: before[k] for k in changed},
         relative_scales=factor_scales(changed),
         suggested_sigmas=suggested_sigmas(options.checkpoint, changed),
@@ -197,5 +199,5 @@ def _adapter_prior(
     read = folders.read_tensors(initial, allow_pickle=options.allow_pickle)
     same_tensors(tensors, read, options.checkpoint, str(initial))
     before = {name: tensor.float() for name, tensor in read.items()}
-    drawn = "The initial adapter was drawn before any of the certification data was seen."
-    return before, source_of(initial, options), (base_fixed, drawn)
+    made = "The prior's adapter was made without looking at any of the certification data."
+    return before, source_of(initial, options), (base_fixed, made)

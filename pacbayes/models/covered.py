@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from pacbayes.errors import InputError
 from pacbayes.models import folder as folders
 from pacbayes.models.adapter import factor_scales
+from pacbayes.models.draw_mode import noise_of
 from pacbayes.models.full import root_mean_squares
-from pacbayes.models.noise import LoraNoise, Noise, WeightNoise
+from pacbayes.models.noise import Noise
 
 
 def covered_tensors(model: nn.Module, *, train_a: bool) -> tuple[Noise, dict[str, float]]:
@@ -28,7 +29,7 @@ def covered_tensors(model: nn.Module, *, train_a: bool) -> tuple[Noise, dict[str
     if not hasattr(model, "peft_config"):
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         _refuse_nothing(trained)
-        return WeightNoise(trained), root_mean_squares(trained, trained)
+        return _noise_on(model, trained), root_mean_squares(trained, trained)
     if not train_a:
         for name, parameter in model.named_parameters():
             if ".lora_A." in name:
@@ -42,7 +43,18 @@ def covered_tensors(model: nn.Module, *, train_a: bool) -> tuple[Noise, dict[str
                 "reach it, so its KL would be infinite."
             )
     _refuse_nothing(factors)
-    return LoraNoise(factors), factor_scales(factors)
+    weights = {name: module.weight for name, module in factors.items()}
+    return _noise_on(model, weights), factor_scales(factors)
+
+
+def _noise_on(model: nn.Module, tensors: Mapping[str, Tensor]) -> Noise:
+    """A draw for each row where the model allows it; found out without dropout."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        return noise_of(model.eval(), tensors, "auto")
+    finally:
+        for module in training:
+            module.training = True
 
 
 def lora_factors(model: nn.Module) -> dict[str, nn.Linear]:

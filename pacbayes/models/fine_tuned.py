@@ -11,8 +11,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from pacbayes.models import folder as folders
-from pacbayes.models.loading import OpenOptions, Source, distance_squared
+from pacbayes.models.loading import OpenOptions, Source
 from pacbayes.models.noise import Noise
+from pacbayes.posteriors.sums import distance_squared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class FineTuned:
         suggested_sigmas: Posterior scales stored with the checkpoint, or empty.
         posterior_given: Whether those scales are to be certified as they are.
         posterior, prior, base: What was read; the posterior is a file if its centre was moved.
-        checkpoint: The folder opened, where the posterior is not that itself.
+        checkpoint: The folder opened, if the posterior is not that itself.
         assumptions: What the KL rests on, in plain sentences.
     """
 
@@ -49,6 +50,11 @@ class FineTuned:
     assumptions: tuple[str, ...] = ()
     checkpoint: Source | None = None
     posterior_given: bool = False
+
+    @property
+    def folder(self) -> Source:
+        """The checkpoint's folder."""
+        return self.checkpoint or self.posterior
 
     @cached_property
     def sizes(self) -> dict[str, int]:

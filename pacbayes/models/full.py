@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pacbayes.errors import InputError
 from pacbayes.models import folder as folders
+from pacbayes.models.draw_mode import noise_of
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import (
     TRAINED_SET,
@@ -20,7 +21,6 @@ from pacbayes.models.loading import (
     source_of,
     suggested_sigmas,
 )
-from pacbayes.models.noise import WeightNoise
 
 
 def open_full(options: OpenOptions) -> FineTuned:
@@ -40,16 +40,17 @@ def open_full(options: OpenOptions) -> FineTuned:
     if folders.config_name(options.prior) != folders.FULL_CONFIG:
         raise InputError("is an adapter, but the checkpoint is a full model.", path=options.prior)
     model = load_model(options.checkpoint, options)
-    prior = load_model(options.prior, options)
+    prior = load_model(options.prior, options, spread=False)
     tokenizer = load_tokenizer(options.checkpoint, options.prior, model)
     changed = _changed_parameters(model, prior, options)
     before = dict(prior.named_parameters())
+    model = options.place(model)
     return FineTuned(
-        model=model.to(options.device).eval(),
+        model=model,
         tokenizer=tokenizer,
         context=context_of(model),
         kind="full",
-        noise=WeightNoise(changed),
+        noise=noise_of(model, changed, options.draw_mode),
         prior_centre={k: before[k].detach().cpu() for k in changed},
         relative_scales=root_mean_squares(before, changed),
         suggested_sigmas=suggested_sigmas(options.checkpoint, changed),
@@ -70,13 +71,13 @@ def _changed_parameters(
     same_tensors(after, before, options.checkpoint, str(options.prior))
     buffers = dict(prior.named_buffers())
     for name, buffer in model.named_buffers():
-        if name not in buffers or not torch.equal(buffer, buffers[name]):
+        if name not in buffers or not torch.equal(buffer.cpu(), buffers[name]):
             raise InputError(
                 f"the buffer {name!r} differs from the prior's and cannot carry noise, which "
                 "makes the KL infinite.",
                 path=options.checkpoint,
             )
-    changed = {k: p for k, p in after.items() if not torch.equal(p, before[k])}
+    changed = {k: p for k, p in after.items() if not torch.equal(p.cpu(), before[k])}
     if not changed:
         raise InputError(
             f"is equal to the prior {options.prior} in every tensor; did you give the same "

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pacbayes.errors import InputError
 from pacbayes.models import folder as folders
+from pacbayes.models.draw_mode import DrawMode
 
 NOTES = "pacbayes.json"
 """An optional file in a checkpoint folder, written by training that prepares for certification:
@@ -31,7 +32,12 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenOptions:
-    """How to open a checkpoint; the names are those of the command line."""
+    """How to open a checkpoint; the names are those of the command line.
+
+    Attributes:
+        device: Where the model runs; `auto` spreads it over all devices, as accelerate does.
+        draw_mode: See `pacbayes.models.draw_mode`.
+    """
 
     checkpoint: Path
     prior: Path | None = None
@@ -39,6 +45,11 @@ class OpenOptions:
     device: str = "cpu"
     dtype: str = "float32"
     allow_pickle: bool = False
+    draw_mode: DrawMode = "auto"
+
+    def place(self, model: Any) -> Any:
+        """The model where it will run, ready to be scored with."""
+        return model.eval() if self.device == "auto" else model.to(self.device).eval()
 
 
 def same_tensors(
@@ -57,8 +68,14 @@ def same_tensors(
             )
 
 
-def load_model(folder: Path, options: OpenOptions) -> Any:
-    """The model of a folder, every tensor of it read from there."""
+def load_model(folder: Path, options: OpenOptions, *, spread: bool = True) -> Any:
+    """The model of a folder, every tensor of it read from there; on the CPU, or spread over all.
+
+    Args:
+        folder: The checkpoint.
+        options: How to open it.
+        spread: Whether this is the model that will run.
+    """
     from transformers import AutoModelForCausalLM
 
     config = folders.read_json(folder / folders.FULL_CONFIG)
@@ -69,6 +86,7 @@ def load_model(folder: Path, options: OpenOptions) -> Any:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(folder),
             dtype=getattr(torch, options.dtype),
+            device_map="auto" if spread and options.device == "auto" else None,
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
@@ -150,8 +168,3 @@ def suggested_sigmas(checkpoint: Path, covered: Mapping[str, object]) -> dict[st
             "`sigma_posterior` must map tensor names to positive numbers.", path=checkpoint / NOTES
         ) from None
     return sigmas if len(sigmas) == len(covered) else {}
-
-
-def distance_squared(a: Tensor, b: Tensor) -> float:
-    """Squared Euclidean distance, summed in float64."""
-    return float((a.detach().double().cpu() - b.detach().double().cpu()).square().sum())

@@ -1,18 +1,23 @@
-"""Adding posterior noise to a model's weights: one draw for each row of a batch, or in place."""
+"""Adding posterior noise to a model's weights: what every way has in common, and doing it in place.
+
+`pacbayes.models.layer_noise` is the other way: a draw of its own for each row of a batch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from pacbayes.errors import InputError
+from pacbayes.posteriors.noise import Draw, standard_normals
 
-Scale = float | Tensor
-"""A standard deviation: a number, or a tensor of one element that learns."""
+_SMALL = 1 << 14
+"""Most variates in a part that several tensors share."""
 
 
 class Noise(Protocol):
@@ -26,90 +31,93 @@ class Noise(Protocol):
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:
-        """The perturbed tensors, in the order in which noise is laid out."""
+        """The perturbed tensors; a tensor's place here is its part of a draw."""
         ...
 
     def recentre(self, centre: Mapping[str, Tensor]) -> None:
         """Gives the model new values of tensors, to which noise is then added."""
         ...
 
-    def applied(self, normals: Tensor, sigmas: Mapping[str, Scale]) -> AbstractContextManager[None]:
-        """A context in which the model computes with its weights plus sigma times `normals`.
+    def applied(
+        self,
+        draws: Sequence[Draw],
+        sigmas: Mapping[str, float],
+        lengths: Sequence[int] = (),
+    ) -> AbstractContextManager[None]:
+        """A context in which the model computes with its weights plus sigma times the draw.
 
         Args:
-            normals: Standard normals, shape (rows, sum of sizes); one row if not `per_row`.
-            sigmas: Standard deviation for each tensor; a tensor that is not named gets none.
+            draws: The draw of each row of the batch; a single one for all rows if not `per_row`.
+                Rows with equal draws compute with the same weights.
+            sigmas: Standard deviation for each tensor; a tensor that is not named gets none. A
+                negative one gives the mirrored draw.
+            lengths: Tokens of each row before its padding; needed if `per_row`.
         """
         ...
 
 
-def total_size(tensors: Mapping[str, Tensor]) -> int:
-    """Number of weights in all tensors together."""
-    return sum(tensor.numel() for tensor in tensors.values())
-
-
-def _overwrite(tensors: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+def overwrite(tensors: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    """Copies values into the tensors of the same names."""
     with torch.no_grad():
         for name, value in values.items():
             tensors[name].copy_(value)
 
 
-def _split(
-    normals: Tensor, tensors: Mapping[str, Tensor], sigmas: Mapping[str, Scale]
-) -> Iterator[tuple[str, Tensor]]:
-    start = 0
-    for name, tensor in tensors.items():
-        end = start + tensor.numel()
-        if sigmas.get(name, 0.0) != 0.0:
-            yield name, normals[:, start:end].reshape(-1, *tensor.shape) * sigmas[name]
-        start = end
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the noise of a tensor lies in a draw.
 
-
-class LoraNoise:
-    """A draw for each row of a batch, for the low-rank factors of LoRA layers.
-
-    A hook on each factor adds the noise's own product to the factor's output, so the weights are
-    never touched: (W + E) x = W x + E x, with E of the row at hand. Noise on A reaches B's noise
-    as it must, because B's hook sees A's perturbed output.
+    Attributes:
+        part: The part of the draw.
+        size: Variates in the part.
+        start: The tensor's first one.
     """
 
-    per_row = True
-
-    def __init__(self, factors: Mapping[str, nn.Linear]) -> None:
-        self.factors = dict(factors)
-        self.tensors: dict[str, Tensor] = {k: m.weight for k, m in self.factors.items()}
-
-    def recentre(self, centre: Mapping[str, Tensor]) -> None:
-        """See `Noise.recentre`."""
-        _overwrite(self.tensors, centre)
-
-    @contextmanager
-    def applied(self, normals: Tensor, sigmas: Mapping[str, Scale]) -> Iterator[None]:
-        """See `Noise.applied`; the batch must have as many rows as `normals`."""
-        noise = dict(_split(normals, self.tensors, sigmas))
-        handles = [
-            self.factors[name].register_forward_hook(_adds_product(value))
-            for name, value in noise.items()
-        ]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+    part: int
+    size: int
+    start: int
 
 
-def _adds_product(noise: Tensor):  # type: ignore[no-untyped-def]
-    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        (x,) = inputs
-        if x.ndim != 3 or x.shape[0] != noise.shape[0]:
-            raise InputError(
-                f"a LoRA layer was called on a tensor of shape {tuple(x.shape)} where "
-                f"({noise.shape[0]}, tokens, features) was expected; this architecture mixes "
-                "the rows of a batch, so its rows cannot have draws of their own."
-            )
-        return torch.baddbmm(output, x, noise.to(x.dtype).transpose(1, 2))
+def places(tensors: Mapping[str, Tensor]) -> dict[str, Place]:
+    """A place for each tensor; small neighbours share a part, as every part has a cost."""
+    groups: list[list[str]] = []
+    size = 0
+    for name, tensor in tensors.items():
+        size += tensor.numel()
+        if not groups or size > _SMALL:
+            groups.append([])
+            size = tensor.numel()
+        groups[-1].append(name)
+    found = {}
+    for part, names in enumerate(groups):
+        ends = list(accumulate(tensors[name].numel() for name in names))
+        for name, end in zip(names, ends, strict=True):
+            start = end - tensors[name].numel()
+            found[name] = Place(part=part, size=ends[-1], start=start)
+    return found
 
-    return hook
+
+def normals_at(place: Place, draws: Sequence[Draw], tensor: Tensor) -> Tensor:
+    """Variates of each draw for the tensor at a place, shape (draws, tensor.numel())."""
+    made = standard_normals(draws, place.size, part=place.part, device=tensor.device)
+    return made[:, place.start : place.start + tensor.numel()]
+
+
+def drawn(centre: Tensor, sigma: float | Tensor, normals: Tensor) -> Tensor:
+    """The centre plus sigma times each row of normals, in the centre's type.
+
+    Args:
+        centre: The values without noise.
+        sigma: Standard deviation.
+        normals: Standard normals, shape (draws, centre.numel()).
+
+    Returns:
+        Shape (draws, *centre.shape).
+    """
+    noise = normals.view(len(normals), *centre.shape)
+    if isinstance(sigma, Tensor):
+        return (centre + sigma * noise).to(centre.dtype)
+    return torch.add(centre, noise, alpha=sigma).to(centre.dtype)
 
 
 class WeightNoise:
@@ -122,27 +130,29 @@ class WeightNoise:
 
     def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
         self.tensors: dict[str, Tensor] = dict(parameters)
+        self._places = places(self.tensors)
         self._centre = {name: p.detach().clone() for name, p in self.tensors.items()}
 
     def recentre(self, centre: Mapping[str, Tensor]) -> None:
         """See `Noise.recentre`."""
-        _overwrite(self.tensors, centre)
+        overwrite(self.tensors, centre)
         self._centre |= {name: self.tensors[name].detach().clone() for name in centre}
 
     @contextmanager
-    def applied(self, normals: Tensor, sigmas: Mapping[str, Scale]) -> Iterator[None]:
-        """See `Noise.applied`; `normals` must have one row."""
-        if normals.shape[0] != 1:
-            raise ValueError(f"`normals` must have one row, got {normals.shape[0]}.")
-        noise = dict(_split(normals, self.tensors, sigmas))
+    def applied(
+        self,
+        draws: Sequence[Draw],
+        sigmas: Mapping[str, float],
+        lengths: Sequence[int] = (),
+    ) -> Iterator[None]:
+        """See `Noise.applied`."""
+        noisy = {name: sigma for name, sigma in sigmas.items() if sigma != 0}
         try:
             with torch.no_grad():
-                for name, value in noise.items():
-                    centre = self._centre[name]
-                    wide = torch.promote_types(centre.dtype, value.dtype)
-                    self.tensors[name].copy_(centre.to(wide) + value[0])
+                for name, sigma in noisy.items():
+                    normals = normals_at(self._places[name], draws, self.tensors[name])
+                    (value,) = drawn(self._centre[name], sigma, normals)
+                    self.tensors[name].copy_(value)
             yield
         finally:
-            with torch.no_grad():
-                for name in noise:
-                    self.tensors[name].copy_(self._centre[name])
+            overwrite(self.tensors, {name: self._centre[name] for name in noisy})

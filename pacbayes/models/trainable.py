@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from pacbayes.models.noise import Noise
+from pacbayes.models.layer_noise import LayerNoise
+from pacbayes.models.noise import Noise, drawn, normals_at, places
+from pacbayes.posteriors.noise import Draw
+from pacbayes.posteriors.prior_scale import GRID, Grid
+
+_MOST_WEIGHTS = 1 << 30
+"""Weights that the rows of a batch may have together: the backward pass keeps them all."""
 
 
 class TrainablePosterior:
@@ -17,12 +22,13 @@ class TrainablePosterior:
 
     Args:
         model: The model that the tensors belong to.
-        noise: Which of its tensors are covered.
+        noise: Which of its tensors are covered, and whether rows of a batch can have own draws.
         means: Mean of each covered tensor; the model's own parameters, or tensors apart from them.
         log_sigmas: Natural logarithm of each tensor's posterior scale, shape (tensors,), in the
             order of `noise.tensors`.
         prior_centre: The prior's mean of each tensor.
         relative_scales: The prior's scale of each tensor up to the common factor.
+        grid: Where the common factor lies.
     """
 
     def __init__(
@@ -34,13 +40,17 @@ class TrainablePosterior:
         log_sigmas: Tensor,
         prior_centre: Mapping[str, Tensor],
         relative_scales: Mapping[str, float],
+        grid: Grid = GRID,
     ) -> None:
-        self.noise = noise
         self.means = dict(means)
         self.log_sigmas = log_sigmas
+        self._per_row = noise.per_row
+        self._originals = dict(noise.tensors)
         self._prior = {k: prior_centre[k].to(v.device) for k, v in self.means.items()}
-        self._scales = {k: relative_scales[k] for k in self.means}
-        self._places = _places(model, noise.tensors)
+        self._scales = _wide([relative_scales[name] for name in self.means])
+        self._sizes = _wide([mean.numel() for mean in self.means.values()])
+        self._range = (grid.scales[0] ** 2, grid.scales[-1] ** 2)
+        self._places = _places(model, self._originals)
 
     @property
     def sigmas(self) -> dict[str, Tensor]:
@@ -50,59 +60,69 @@ class TrainablePosterior:
     def kl(self) -> Tensor:
         """KL(Q‖P) in nats at the best common prior scale s, float64, differentiable.
 
-        With s² = Σ_l (d_l σ_l² + ‖Δ_l‖²)/c_l² / D, D = Σ_l d_l, it is
-        ½ (D ln s² − Σ_l d_l ln(σ_l²/c_l²)). The certificate takes s from a grid instead.
+        With the energy e = Σ_l (d_l σ_l² + ‖Δ_l‖²)/c_l² and D = Σ_l d_l it is
+        ½ (e/s² − D + D ln s² − Σ_l d_l ln(σ_l²/c_l²)), and s² = e/D within the ends of the grid.
+        The certificate takes s from the grid itself.
         """
-        sizes = {name: mean.numel() for name, mean in self.means.items()}
-        logs = self.log_sigmas.double().unbind()
-        energy, spread = [], []
-        for log_sigma, (name, mean) in zip(logs, self.means.items(), strict=True):
-            scale = self._scales[name]
-            shift = (mean - self._prior[name]).double().square().sum()
-            energy.append((sizes[name] * (2 * log_sigma).exp() + shift) / scale**2)
-            spread.append(2 * sizes[name] * (log_sigma - math.log(scale)))
-        total = sum(sizes.values())
-        log_variance = (torch.stack(energy).sum() / total).log()
-        return 0.5 * (total * log_variance - torch.stack(spread).sum())
+        logs = self.log_sigmas.double()
+        sizes, scales = self._sizes.to(logs.device), self._scales.to(logs.device)
+        shifts = [
+            (mean - self._prior[name]).double().square().sum() for name, mean in self.means.items()
+        ]
+        shift = torch.stack([s.to(shifts[0].device) for s in shifts]).to(logs.device)
+        energy = ((sizes * (2 * logs).exp() + shift) / scales**2).sum()
+        total = sizes.sum()
+        variance = (energy / total).clamp(*self._range)
+        spread = (2 * sizes * (logs - scales.log())).sum()
+        return 0.5 * (energy / variance - total + total * variance.log() - spread)
 
     @contextmanager
-    def perturbed(self, normals: Tensor) -> Iterator[None]:
-        """The model computes with means plus sigmas times `normals`, gradients reach both.
+    def perturbed(self, draws: Sequence[Draw], width: int) -> Iterator[None]:
+        """The model computes with means plus noise in one forward pass, gradients reach both.
+
+        Rows have their own draws if the model allows it and their weights are not too many
+        together; all have the first one otherwise.
 
         Args:
-            normals: Standard normals, shape (rows, sum of sizes): a row for each row of the batch,
-                or one row if the noise is not `per_row`.
+            draws: The draw of each row of the batch.
+            width: Tokens of each row, with its padding.
         """
-        with ExitStack() as stack:
-            if self.noise.per_row:
-                stack.enter_context(self._computing_with(self.means))
-                stack.enter_context(self.noise.applied(normals, self.sigmas))
-            else:
-                stack.enter_context(self._computing_with(self._draw(normals)))
-            yield
-
-    def _draw(self, normals: Tensor) -> dict[str, Tensor]:
-        (row,) = normals
-        parts = row.split([mean.numel() for mean in self.means.values()])
         sigmas = self.sigmas
-        return {
-            name: mean + sigmas[name] * part.view_as(mean)
-            for part, (name, mean) in zip(parts, self.means.items(), strict=True)
-        }
+        values = {k: mean.to(self._originals[k].dtype) for k, mean in self.means.items()}
+        with ExitStack() as stack:
+            if self._per_row and len(draws) * self._sizes.sum() <= _MOST_WEIGHTS:
+                # making the matrices is the way that has a gradient everywhere
+                noise = LayerNoise(values, by_tokens=lambda *_: False)
+                stack.enter_context(self._computing_with(values))
+                stack.enter_context(noise.applied(draws, sigmas, [width] * len(draws)))
+            else:
+                stack.enter_context(self._computing_with(_one_draw(values, sigmas, draws[:1])))
+            yield
 
     @contextmanager
     def _computing_with(self, values: Mapping[str, Tensor]) -> Iterator[None]:
         """Other tensors in the places of the parameters, as `torch.func.functional_call` does."""
-        originals = self.noise.tensors
         try:
-            for name, value in values.items():
-                for module, attribute in self._places[name]:
-                    module._parameters[attribute] = value.to(originals[name].dtype)  # type: ignore[assignment]
+            self._put(values)
             yield
         finally:
-            for name in values:
-                for module, attribute in self._places[name]:
-                    module._parameters[attribute] = originals[name]  # type: ignore[assignment]
+            self._put(self._originals)
+
+    def _put(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            for module, attribute in self._places[name]:
+                module._parameters[attribute] = value  # type: ignore[assignment]
+
+
+def _one_draw(
+    values: Mapping[str, Tensor], sigmas: Mapping[str, Tensor], draws: Sequence[Draw]
+) -> dict[str, Tensor]:
+    at = places(values)
+    return {k: drawn(v, sigmas[k], normals_at(at[k], draws, v))[0] for k, v in values.items()}
+
+
+def _wide(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
 
 
 def _places(

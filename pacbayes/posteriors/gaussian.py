@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from pacbayes.certificate import TensorGroup
+from pacbayes.posteriors.excess import CLOSE, excess_near_zero
 
 _RELATIVE_ERROR = 1e-12
 """Far above the float64 rounding of the sums below: pairwise summation of d terms errs by less
@@ -26,8 +27,8 @@ def _spread(sigma: float, reference: float) -> float:
     """ρ − 1 − ln ρ ≥ 0 for ρ = (σ/reference)², without cancellation when the two are close."""
     ratio = sigma / reference
     x = (sigma - reference) / reference * (ratio + 1.0)  # ρ − 1
-    if abs(x) < 1e-3:
-        return x * x * (1 / 2 - x * (1 / 3 - x * (1 / 4 - x * (1 / 5 - x / 6))))
+    if abs(x) < CLOSE:
+        return float(excess_near_zero(x))
     return x - 2 * math.log(ratio)
 
 

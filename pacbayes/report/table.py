@@ -19,26 +19,40 @@ def show_certificates(certificates: Sequence[Certificate], console: Console | No
     """Prints what is guaranteed, the strata for each loss, and what the guarantees rest on.
 
     Args:
-        certificates: Certificates of one run, which differ in their loss alone.
+        certificates: Certificates of one object, which differ in their loss alone.
         console: Where to print; stdout by default.
     """
     console = console or Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     first = certificates[0]
-    console.print(
-        f"With {100 * (1 - first.delta.total):g} % confidence the risk on fresh data of the model "
-        "with posterior noise lies in the certified interval, in every stratum."
-    )
+    confidence = f"With {100 * (1 - first.delta.total):g} % confidence"
+    if first.object.kind == "posterior":
+        console.print(
+            f"{confidence} the risk on fresh data of the model with posterior noise lies in the "
+            "certified interval, in every stratum."
+        )
+    else:
+        console.print(f"Object: {first.object.description}.\nCheckpoint: {first.object.path}")
+        console.print(
+            f"{confidence}, as a statement of its own, that mean lies in the certified interval, "
+            "in every stratum."
+        )
     for certificate in certificates:
         meaning = certificate.loss.parameters.get("statement", "")
         least, most = certificate.loss.range
         unit = "" if most == 1 else f" (1 stands for {most - least:.3f} nats)"
         console.print(f"\nLoss {certificate.loss.name}: {meaning}{unit}.")
         console.print(_table(certificate))
+        for stratum in certificate.strata:
+            if stratum.prior_held_out is not None:
+                risk = stratum.prior_held_out
+                console.print(
+                    f"{stratum.name}: the prior's own model, for which these data are held out, "
+                    f"has risk {risk.mean:.4f}, at most {_up(risk.interval[1])}."
+                )
     console.print(
-        f"\nKL(posterior ‖ prior) {first.kl:.1f} nats over {len(first.kl_by_group)} tensors. "
-        "Held-out bounds are for comparison, each a statement of its own."
+        f"\n{_price(first)} Held-out bounds are for comparison, each a statement of its own."
     )
     for stratum in first.strata:
         if stratum.n_unscorable:
@@ -51,10 +65,22 @@ def show_certificates(certificates: Sequence[Certificate], console: Console | No
         console.print(Padding(sentence, (0, 0, 0, 2)))
 
 
+def _price(certificate: Certificate) -> str:
+    """What the bound pays for the choice of the object."""
+    tensors = f"{certificate.kl:.1f} nats over {len(certificate.kl_by_group)} tensors."
+    return {
+        "posterior": f"KL(posterior ‖ prior) {tensors}",
+        "drawn": f"Log density ratio of posterior and prior at the network {tensors}",
+        "compressed": f"Code of {certificate.object.code_bits} bits, {certificate.kl:.1f} nats.",
+    }[certificate.object.kind]
+
+
 def _table(certificate: Certificate) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stratum")
-    for name in ("n", "risk, no noise", "risk, noise", "certified risk", "held-out", "its bound"):
+    n = "tokens" if certificate.object.target == "tokens" else "n"
+    risk = "risk, noise" if certificate.object.kind == "posterior" else "its risk"
+    for name in (n, "risk, no noise", risk, "certified risk", "held-out", "its bound"):
         table.add_column(name, justify="right")
     table.add_column("largest part")
     table.add_column("verdict")

@@ -13,7 +13,6 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from pacbayes.models.noise import total_size
 from pacbayes.sample.pretrain import encode_batch
 from pacbayes.sample.problems import Problem
 from pacbayes.training import train_objective
@@ -65,7 +64,7 @@ def fine_tune(
     """Trains the adapter in place and returns the learned noise scale of each tensor, if any."""
     objective = None
     if recipe.towards_bound:
-        objective = train_objective(model, n=len(problems))
+        objective = train_objective(model, n=len(problems), seed=seed)
         nn.init.constant_(objective.log_sigmas, math.log(recipe.initial_sigma))
     weights = [p for p in model.parameters() if p.requires_grad]
     groups = [{"params": weights, "lr": recipe.learning_rate}]
@@ -78,7 +77,6 @@ def fine_tune(
         lambda step: min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps)),
     )
     device = next(model.parameters()).device
-    generator = torch.Generator().manual_seed(seed)
     rng = random.Random(seed)
     for epoch in range(recipe.epochs):
         total = 0.0
@@ -86,9 +84,7 @@ def fine_tune(
             ids, mask = (t.to(device) for t in encode_batch(batch, tokenizer))
             context: AbstractContextManager[None] = nullcontext()
             if objective is not None:
-                size = total_size(objective.posterior.means)
-                normals = torch.randn(len(batch), size, generator=generator)
-                context = objective.posterior.perturbed(normals.to(device))
+                context = objective.noise(ids[:, :-1])
             with context:
                 loss = completion_nll(model, ids, mask)
             total += loss.item() * len(batch)

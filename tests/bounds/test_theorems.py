@@ -103,6 +103,7 @@ def cases(name, count):
             "log_prior": -float(10 ** rng.uniform(-3, 6)),
             "sigma": float(10 ** rng.uniform(-3, 3)),
             "scale": float(rng.choice([0.0, rng.random()])),
+            "variance_factor": float(rng.choice([0.0, 1e-320, 0.25 * rng.random()])),
         }
         optional = rng.random() < 0.5
         yield {
@@ -170,7 +171,7 @@ def by_formula(name, *, empirical_risk, kl, n, delta, **further):
     y = (k + mpmath.log(m / d)) / (m - 1)
     if name == "sub_gaussian":
         return r + further["sigma"] * mpmath.sqrt(2 * y)
-    return r + mpmath.sqrt(2 * further["variance"] * y) + further["scale"] * y
+    return r + mpmath.sqrt(2 * mpmath.mpf(further["variance_factor"]) * y) + further["scale"] * y
 
 
 @pytest.mark.parametrize(
@@ -303,10 +304,10 @@ def test_bad_arguments(name, key, value, message):
             "`n_errors` must be a whole number",
         ),
         ("sub_gaussian", {"sigma": 0.0}, "`sigma` must be above 0, and finite"),
-        ("sub_gamma", {"variance": 1.0, "scale": -1.0}, "`scale` must be at least 0"),
+        ("sub_gamma", {"variance_factor": 1.0, "scale": -1.0}, "`scale` must be at least 0"),
         ("test_set_binomial", {"n_errors": 30001}, "`n_errors` must be a whole number from 0 to n"),
-        ("test_set_betting", {"losses": [0.1, 1.5]}, r"`draws` must lie in \[0, 1\], got 1.5"),
-        ("test_set_betting", {"losses": []}, "`losses` must hold at least one number"),
+        ("test_set_betting", {"losses": [0.1, 1.5]}, r"`losses` must lie in \[0, 1\], got 1.5"),
+        ("test_set_betting", {"losses": []}, r"`losses` must have shape \(n,\) with at least one"),
         ("token_freedman", {"losses": [0.9], "predictable": [0.1], "width": 0.5}, "plus `width`"),
     ],
 )

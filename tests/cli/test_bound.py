@@ -53,6 +53,7 @@ def changed(tmp_path, good, name):
         tensors = load_file(weights)
         tensors[min(k for k in tensors if "lora_B" in k)][0, 0] = float("nan")
         save_file(tensors, weights, metadata={"format": "pt"})
+    one, other = (f'{{"prompt": "{p}", "completion": "b", "id": 7}}' for p in "ac")
     data = {
         "messages": '{"messages": [{"role": "assistant", "content": "a"}]}',
         "malformed": "\n".join([short[0], '{"prompt": "a", ']),
@@ -81,11 +82,26 @@ def changed(tmp_path, good, name):
         "delta 1": ({"--delta": 1}, "--delta must lie in (0, 1), got 1.0"),
         "delta nan": ({"--delta": "nan"}, "--delta must lie in (0, 1), got nan"),
         "loss": ({"--loss": "accuracy"}, "--loss must be one of exact, token, nll"),
+        "also": ({"--also": "sampled"}, "--also must be one of drawn, compressed, tokens, got"),
+        "tokens": ({"--also": "tokens"}, "--also tokens needs --loss token or --loss nll"),
         "passes": ({"--passes": 0}, "--passes must be at least 1, got 0"),
         "edges": ({"--strata-edges": "2,x"}, "--strata-edges must be numbers"),
         "strata": ({"--strata": 9}, "`strata` must lie in [1, 2]"),
         "device": ({"--device": "nowhere"}, "--device 'nowhere' cannot be used here"),
         "held-out": ({"--held-out": good["--data"]}, "the same record as"),
+        "prior split": (
+            {"--prior-data": good["--data"]},
+            "a prior may be trained on other data only",
+        ),
+        "prior id": (
+            {
+                "--data": write(tmp_path / "a.jsonl", one),
+                "--prior-data": write(tmp_path / "b.jsonl", other),
+            },
+            "b.jsonl:1: id '7' is that of ",
+        ),
+        "tolerance": ({"--tolerance": 1}, "--tolerance must lie in (0, 1), got 1.0"),
+        "prior scale": ({"--prior-scale": 0}, "--prior-scale must be positive"),
         "config": ({"--config": write(tmp_path / "c.toml", "lossy = 1")}, "did you mean 'loss'?"),
     }[name]
 
@@ -94,6 +110,8 @@ CASES = [
     *("missing folder", "no base", "malformed", "empty", "no completion", "missing file"),
     *("truncated", "pickle", "delta 0", "delta 1", "delta nan", "loss", "passes", "edges"),
     *("config type", "nan", "shapes", "messages", "out", "strata", "device", "held-out", "config"),
+    *("prior split", "prior id", "prior scale", "tolerance"),
+    *("also", "tokens"),
 ]
 
 
@@ -106,6 +124,28 @@ def test_bad_input(name, good, tmp_path, run_bound):
     assert err.count("\n") == 1
     assert message in err
     assert not good["--out"].exists()
+
+
+def test_prior_data_without_its_prior(good, run_bound):
+    del good["--prior"]
+    code, _, err = run_bound(*flat(good | {"--prior-data": good["--data"]}))
+    assert code == 2
+    assert "give it as --prior" in err
+
+
+def test_draws_to_a_tolerance(good, run_bound):
+    code, _, err = run_bound(*flat(good | {"--tolerance": 0.2, "--passes": 50}), "--loss", "token")
+    assert code == 0, err
+    (stratum,) = Certificate.read(good["--out"] / "certificate.json").strata
+    assert stratum.empirical_risk_bound[1] - stratum.empirical_risk <= 0.2
+    assert stratum.n_draws < 50 * stratum.n
+
+
+def test_a_split_prior_is_shown_beside(good, tmp_path, run_bound):
+    other = write(tmp_path / "other.jsonl", '{"prompt": "c", "completion": "d"}')
+    code, out, err = run_bound(*flat(good | {"--prior-data": other}))
+    assert code == 0, err
+    assert "the prior's own model, for which these data are held out, has risk" in out
 
 
 def test_bad_input_in_a_process_of_its_own(good, tmp_path):
@@ -145,6 +185,32 @@ def test_several_losses_and_strata(good, run_bound):
         assert [s.name for s in certificate.strata] == ["difficulty<=2", "difficulty>2"]
         assert sum(s.n for s in certificate.strata) == 60
     assert certificate.loss.range[1] == pytest.approx(8.4, abs=0.3)  # ln(1 + 99 · 48)
+
+
+def test_other_objects_beside_the_posterior(good, run_bound):
+    names = ("drawn", "compressed", "tokens")
+    also = [part for name in names for part in ("--also", name)]
+    code, out, _ = run_bound(*flat(good), "--loss", "exact", "--loss", "token", *also)
+    assert code == 0
+    assert out.count("Object: one network") == 3
+    flowing = " ".join(out.split())
+    for words in ("drawn once from the posterior", "compressed to", "tokens of these documents"):
+        assert words in flowing
+    stems = ["certificate", "certificate.drawn", "certificate.compressed", "certificate.tokens"]
+    for stem in stems:
+        certificate = Certificate.read(good["--out"] / f"{stem}.json")
+        kind = {"certificate": "posterior", "certificate.tokens": "drawn"}.get(stem)
+        assert certificate.object.kind == kind or stem.endswith(certificate.object.kind)
+        assert (good["--out"] / "figures" / f"{stem}.png").stat().st_size > 1000
+    assert Certificate.read(good["--out"] / "certificate.drawn.token.json").loss.name == "token"
+    assert Certificate.read(good["--out"] / "certificate.tokens.json").loss.name == "token"
+    assert not (good["--out"] / "certificate.tokens.token.json").exists()
+
+
+def test_json_of_several_objects_is_a_list(good, run_bound):
+    code, out, _ = run_bound(*flat(good), "--also", "drawn", "--json")
+    assert code == 0
+    assert [found["object"]["kind"] for found in json.loads(out)] == ["posterior", "drawn"]
 
 
 def test_config_file(good, tmp_path, run_bound):
@@ -203,7 +269,7 @@ def test_interruption_says_how_to_go_on(good, run_bound, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pacbayes.certify.certify", interrupted)
+    monkeypatch.setattr("pacbayes.cli.results.certify", interrupted)
     code, out, err = run_bound(*flat(good))
     assert code == 130
     assert out == ""

@@ -67,7 +67,7 @@ def test_graded_losses_get_no_bound_that_counts_errors():
     names = [row["name"] for row in json.loads(run(*AT, "--graded", "--json").stdout)["bounds"]]
     assert not {"test_set_binomial", "log_wealth", "unexpected_bernstein"} & set(names)
     further = json.loads(
-        run(*AT, "--graded", "--json", "--set", "second_moment=.001", "--set", "c=1").stdout
+        run(*AT, "--graded", "--json", "--set", "second_moment=.001", "--set", "catoni.c=1").stdout
     )
     names = [row["name"] for row in further["bounds"]]
     assert {"unexpected_bernstein", "catoni"} <= set(names)
@@ -86,8 +86,10 @@ def test_graded_losses_get_no_bound_that_counts_errors():
         (["--risk", ".1", "--kl", "-3", "--n", "9"], "`kl` must be at least 0, got -3.0."),
         (["--risk", ".1", "--kl", "3", "--n", "0"], "`n` must be at least 1, got 0.0."),
         (["--risk", ".1"], "--risk, --kl and --n must be given together."),
-        ([*AT, "--set", "lam"], "--set lam: must be NAME=VALUE with a number, as lam=0.5."),
-        ([*AT, "--set", "gamm=1"], "--set gamm: no bound takes it. There are: c, "),
+        ([*AT, "--set", "lam"], "--set lam: must be NAME=VALUE with a number, as variance=.01"),
+        ([*AT, "--set", "gamma=1"], "No bound takes `gamma` of the sample; constants go by"),
+        ([*AT, "--set", "catoni.x=1"], "`catoni` has no constant `x`; its constants: c."),
+        ([*AT, "--set", "catono.c=1"], "There is no bound named `catono`. Did you mean catoni?"),
         (["seeger"], "There is no bound named `seeger`."),
     ],
 )

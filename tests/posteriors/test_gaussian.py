@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pacbayes.certificate import TensorGroup
-from pacbayes.posteriors import prior_scale
 from pacbayes.posteriors.allocation import allocate
 from pacbayes.posteriors.gaussian import best_prior_scale, group_kl, kl_divergence
+from pacbayes.posteriors.prior_scale import GRID, Grid
 
 scales = st.floats(1e-4, 1e3)
 
@@ -29,6 +29,17 @@ def test_kl_is_the_closed_form_rounded_up(size, prior, posterior, distance):
         found = group_kl(group(size, prior, posterior, distance))
         assert found >= exact
         assert found <= exact * (1 + mpmath.mpf(10) ** -11)
+
+
+# scales a hair apart, where ρ − 1 − ln ρ is a small difference of large terms
+@given(st.integers(1, 10**15), scales, st.floats(-13, -0.5), st.sampled_from([-1, 1]))
+def test_kl_of_nearly_equal_scales_is_never_below_the_truth(size, prior, exponent, sign):
+    posterior = prior * (1 + sign * 10**exponent)
+    with mpmath.workdps(60):
+        ratio = (mpmath.mpf(posterior) / mpmath.mpf(prior)) ** 2
+        exact = size * (ratio - 1 - mpmath.log(ratio)) / 2
+        found = group_kl(group(size, prior, posterior, 0.0))
+        assert exact <= found <= exact * (1 + mpmath.mpf(10) ** -11)
 
 
 def test_kl_against_a_numerical_integral():
@@ -72,10 +83,13 @@ def test_the_best_scale_is_best_and_the_grid_is_near_it():
 
     best = best_prior_scale(sizes, distances, sigmas, relative)
     assert kl(best) < min(kl(best * 1.01), kl(best / 1.01))
-    on_grid = min(kl(prior_scale.scale(i)) for i in prior_scale.neighbours(best))
+    on_grid = min(kl(GRID.scales[i]) for i in GRID.neighbours(best))
     assert on_grid <= kl(best) + 1.2e-4 * 5300
-    assert prior_scale.SIZE == 641
-    assert math.log(641) <= prior_scale.LOG_COST
+    assert GRID.size == 641
+    assert math.log(641) <= GRID.log_cost
+    assert GRID.neighbours(1e-9) == [0]
+    assert GRID.neighbours(1e9) == [640]
+    assert Grid((0.3,)).log_cost == 0
 
 
 def test_allocation_is_stationary():

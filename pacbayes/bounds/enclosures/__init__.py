@@ -58,10 +58,6 @@ def certified(name: str, **arguments: Any) -> float:
     0.04698124158260537
     """
     ball = enclosure(name, **arguments)
-    capped = lookup_side(name)[0].capped
+    value = -float_above(-ball) if name.endswith("_lower") else float_above(ball)
     # a ball that reaches an end of [0, 1] may stick out of it by its radius
-    if name.endswith("_lower"):
-        value = -float_above(-ball)
-        return max(0.0, value) if capped else value
-    value = float_above(ball)
-    return min(1.0, value) if capped else value
+    return min(1.0, max(0.0, value)) if lookup_side(name)[0].capped else value

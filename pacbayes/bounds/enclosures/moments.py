@@ -189,10 +189,10 @@ def _sub_gaussian(*, empirical_risk: float, kl: float, n: int, delta: float, sig
 
 
 def _sub_gamma(
-    *, empirical_risk: float, kl: float, n: int, delta: float, variance: float, scale: float
+    *, empirical_risk: float, kl: float, n: int, delta: float, variance_factor: float, scale: float
 ) -> Ball:
     cost = _chernoff(kl, n, delta)
-    return empirical_risk + (2 * variance * cost).sqrt() + scale * cost
+    return empirical_risk + (2 * variance_factor * cost).sqrt() + scale * cost
 
 
 ENCLOSURES: Mapping[str, Callable[..., Ball]] = MappingProxyType(

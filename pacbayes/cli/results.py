@@ -1,0 +1,97 @@
+"""Running the certification and writing what it found: certificates, figures, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from pacbayes.certificate import Certificate
+from pacbayes.certify import Settings, certify
+from pacbayes.cli.progress import progress
+from pacbayes.data.sample import Sample
+from pacbayes.models.fine_tuned import FineTuned
+from pacbayes.models.posterior_file import NAME
+from pacbayes.objects import OBJECTS, Run
+from pacbayes.report.figure import save_figure
+from pacbayes.report.table import show_certificates
+
+
+def certify_and_write(
+    model: FineTuned,
+    sample: Sample,
+    settings: Settings,
+    out: Path,
+    objects: tuple[str, ...],
+    *,
+    quiet: bool,
+) -> tuple[tuple[Certificate, ...], tuple[Certificate, ...]]:
+    """The posterior's certificates, then those of the other objects; all are written and shown.
+
+    Each certificate is written as soon as it is there.
+
+    Args:
+        model: The model.
+        sample: The data.
+        settings: How to certify.
+        out: The run's folder.
+        objects: Names of the other objects, see `pacbayes.objects.OBJECTS`.
+        quiet: Prints nothing.
+    """
+    written, others = [], []
+    leads = settings.team.leads
+    with progress(shown=leads) as track:
+        certificates = certify(
+            model,
+            sample,
+            settings,
+            draws_folder=out / "draws",
+            posterior_folder=out,
+            track=track,
+        )
+        if leads:
+            written += _optimized(certificates[0], settings, out)
+            written += _write(certificates, out, "certificate")
+        run = Run(
+            model=model,
+            sample=sample,
+            settings=settings,
+            certificates=certificates,
+            folder=out / "objects",
+            track=track,
+        )
+        for name in objects:
+            found = OBJECTS[name](run)
+            if leads:
+                written += _write(found, out, f"certificate.{name}")
+            others.append(found)
+    if leads and not quiet:
+        show_certificates(certificates)
+        for found in others:
+            typer.echo()
+            show_certificates(found)
+        typer.echo(f"Written: {', '.join(map(str, written))}")
+    return certificates, tuple(certificate for found in others for certificate in found)
+
+
+def _optimized(certificate: Certificate, settings: Settings, out: Path) -> list[Path]:
+    """The posterior that `--optimize` has written, if it was better."""
+    if not settings.optimize:
+        return []
+    if certificate.posterior.centre.path == str(out / NAME):
+        return [out / NAME]
+    typer.echo("note: optimising gave no smaller bound; certified without it.", err=True)
+    return []
+
+
+def _write(certificates: Sequence[Certificate], out: Path, stem: str) -> list[Path]:
+    """Writes a certificate and its figure for each loss; only the first is without its name."""
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for place, certificate in enumerate(certificates):
+        name = stem if place == 0 else f"{stem}.{certificate.loss.name}"
+        path = out / f"{name}.json"
+        certificate.write(path)
+        written += [path, save_figure(certificate, out / "figures" / f"{name}.png")]
+    return written

@@ -1,0 +1,140 @@
+"""Posteriors as files: one safetensors file with the family, its groups and all its numbers.
+
+A tensor is called after its field, as `scale`, or after its field and its name, as
+`means/lm_head.weight`. The metadata say, as one JSON object under `pacbayes`, the family, the
+groups, and the order of the names in each field, which is that of the normals.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from pacbayes import strict_json
+from pacbayes.errors import InputError
+from pacbayes.posteriors.checks import require_finite
+from pacbayes.posteriors.families import lookup, name_of
+from pacbayes.posteriors.family import Family
+
+SCHEMA = "pacbayes.posterior/1"
+_GROUPS = "groups"
+
+
+def save(posterior: Family, path: str | Path) -> None:
+    """Writes a posterior, all of it or nothing; it comes back bit for bit.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    tensors: dict[str, Tensor] = {}
+    outline: dict[str, Any] = {"schema": SCHEMA, "family": name_of(posterior)}
+    for field in fields(posterior):
+        value = getattr(posterior, field.name)
+        if field.name == _GROUPS:
+            outline[_GROUPS] = {group: list(members) for group, members in value.items()}
+        elif isinstance(value, Tensor):
+            tensors[field.name] = value
+        else:
+            outline[field.name] = list(value)
+            tensors |= {f"{field.name}/{name}": tensor for name, tensor in value.items()}
+    # copies: the format knows no two tensors that share memory
+    copies = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    _write(copies, {"pacbayes": json.dumps(outline)}, Path(path))
+
+
+def _write(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        save_file(tensors, temporary, metadata=metadata)
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"the posterior cannot be written: {error}.", path=path) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def load(path: str | Path) -> Family:
+    """Reads what `save` has written.
+
+    Raises:
+        InputError: Anything else: another file, a tensor that is missing, unknown, of the wrong
+            shape or not finite, a scale that is not positive, a singular factor, groups that are
+            no partition; the file is named.
+    """
+    tensors, metadata = _read(Path(path))
+    try:
+        posterior = _build(_outline(metadata), tensors)
+        for name, mean in posterior.means.items():
+            require_finite(f"`means`: {name!r}", mean)
+        for block in posterior.blocks:
+            posterior.correlation_upper(block)
+    except InputError as error:
+        raise InputError(str(error), path=path) from error
+    return posterior
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"cannot be read as a saved posterior ({error}).", path=path) from error
+
+
+def _outline(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The description of the file: a schema, a family, lists of unique names, groups of names."""
+    try:
+        outline = strict_json.parse(metadata.get("pacbayes", "null"))
+    except strict_json.JsonError as error:
+        raise InputError(f"its metadata are damaged: {error}.") from error
+    if not isinstance(outline, dict) or outline.get("schema") != SCHEMA:
+        raise InputError(f"is no saved posterior of the schema {SCHEMA!r}.")
+    return outline
+
+
+def _build(outline: dict[str, Any], tensors: dict[str, Tensor]) -> Family:
+    family = lookup(str(outline.pop("family", None)))
+    del outline["schema"]
+    rest = dict(tensors)
+    values: dict[str, Any] = {}
+    for field in fields(family):
+        if field.type == "Tensor":
+            values[field.name] = _take(rest, field.name)
+        elif field.name == _GROUPS:
+            values[_GROUPS] = _groups(outline.pop(_GROUPS, None))
+        else:
+            names = _names(field.name, outline.pop(field.name, None))
+            values[field.name] = {name: _take(rest, f"{field.name}/{name}") for name in names}
+    for left in sorted([*rest, *outline]):
+        raise InputError(f"holds {left!r}, which this family does not have.")
+    return family(**values)
+
+
+def _take(tensors: dict[str, Tensor], name: str) -> Tensor:
+    if name not in tensors:
+        raise InputError(f"lacks the tensor {name!r}.")
+    return tensors.pop(name)
+
+
+def _names(field: str, listed: Any) -> list[str]:
+    good = isinstance(listed, list) and all(isinstance(name, str) for name in listed)
+    if not good or len(set(listed)) != len(listed):
+        raise InputError(f"its metadata are damaged: `{field}` must list different names.")
+    return list(listed)
+
+
+def _groups(listed: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(listed, dict):
+        raise InputError("its metadata are damaged: `groups` must be an object.")
+    return {group: tuple(_names(_GROUPS, members)) for group, members in listed.items()}
