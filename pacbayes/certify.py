@@ -6,7 +6,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -50,7 +50,14 @@ from pacbayes.posteriors.prior_scale import GRID, Grid
 from pacbayes.risk import FloatArray, Scorer
 from pacbayes.sampling import plan_sampling, sample_pairs
 from pacbayes.team import ALONE, Team
-from pacbayes.weight_perturbation import Pilot, Scales, Search, choose_posterior, with_best_prior
+from pacbayes.weight_perturbation import (
+    Family,
+    Pilot,
+    Scales,
+    Search,
+    choose_posterior,
+    with_best_prior,
+)
 
 MONTE_CARLO_SHARE = 0.2
 """Share of δ that pays for estimating the posterior's empirical risk by sampling."""
@@ -88,6 +95,9 @@ class Settings:
         dtype: The model's floating-point type.
         prior_scale: The prior's scale relative to the tensors' own, fixed without the data; None
             to choose it from a grid, which is paid for.
+        family: Which posteriors are searched.
+        groups: Patterns of tensor names by group, for the family `per-group`.
+        gauge: Whether other LoRA factors of the same product are tried.
         team: The processes that certify together.
         optimize: Gradient steps towards a smaller bound before certifying, see
             `pacbayes.optimize`.
@@ -105,6 +115,9 @@ class Settings:
     pilot: int = 256
     dtype: str = "float32"
     prior_scale: float | None = None
+    family: Family = "per-tensor"
+    groups: Mapping[str, str] = field(default_factory=dict)
+    gauge: bool = True
     team: Team = ALONE
     optimize: int = 0
     optimize_rate: float = 0.02
@@ -181,8 +194,16 @@ def certify(
         track: Told about stages and progress.
 
     Raises:
-        InputError: The settings ask for optimisation and there is no folder for it.
+        InputError: The settings ask for optimisation, but there is no folder for it, or they ask
+            for a family with fewer scales.
     """
+    if settings.optimize and posterior_folder is None:
+        raise InputError("`optimize` needs a folder to write the posterior to.")
+    if settings.optimize and settings.family != "per-tensor":
+        raise InputError(
+            f"--optimize learns a scale for each tensor; it does not go with --family "
+            f"{settings.family}."
+        )
     strata = [_Stratum.encode(part, model) for part in sample.strata]
     scorer = settings.scorer(model)
     ledger = DeltaLedger(settings.delta)
@@ -202,9 +223,11 @@ def certify(
         pilots=pilots,
         seed=settings.seed,
         grid=settings.prior_grid,
+        family=settings.family,
+        groups=settings.groups,
     )
-    model, scales = choose_posterior(search)
-    if settings.optimize:
+    model, scales = choose_posterior(search, gauge=settings.gauge)
+    if settings.optimize and posterior_folder is not None:
         plan = _plan(model, sample, settings, scales, posterior_folder)
         tick = track("optimising", settings.optimize * settings.batch_size)
         whole = [replace(p, units=s.units) for p, s in zip(pilots, strata, strict=True)]
@@ -507,10 +530,8 @@ def _dependencies(
 
 
 def _plan(
-    model: FineTuned, sample: Sample, settings: Settings, scales: Scales, folder: Path | None
+    model: FineTuned, sample: Sample, settings: Settings, scales: Scales, folder: Path
 ) -> Plan:
-    if folder is None:
-        raise InputError("`optimize` needs a folder to write the posterior to.")
     return Plan(
         steps=settings.optimize,
         rate=settings.optimize_rate,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
+from typing import Literal
 
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.gauge import gauges
 from pacbayes.posteriors.allocation import allocate
 from pacbayes.posteriors.gaussian import best_prior_scale, kl_divergence
+from pacbayes.posteriors.groups import match_groups
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.posteriors.prior_scale import GRID, Grid
 from pacbayes.risk import Scorer
@@ -29,6 +31,10 @@ from pacbayes.risk import Scorer
 Score = tuple[float, float]
 """The bound on a log scale, then its square-root form, which still tells vacuous bounds apart."""
 
+Family = Literal["isotropic", "per-group", "per-tensor"]
+"""One multiple of the prior's own scales for all tensors, for each named group, for each tensor."""
+
+_MOST_ROUNDS = 6
 _PROBE_FACTOR = 2.0
 _COARSE, _FINE = 2.0, 2.0**0.5
 _PROBE_SHARE = 4
@@ -112,12 +118,16 @@ class Search:
         pilots: A few units of each stratum.
         seed: Of the pilots' noise.
         grid: The scales that the prior may have.
+        family: Which posteriors are searched, see `Family`.
+        groups: Patterns of tensor names by group, for the family of that name.
     """
 
     scorer: Scorer
     pilots: Sequence[Pilot]
     seed: int
     grid: Grid = GRID
+    family: Family = "per-tensor"
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     def score(self, scales: Scales) -> Score:
         """The smaller the better."""
@@ -139,15 +149,31 @@ class Search:
         allocation for the measured curvatures, over its temperature.
         """
         model = self.scorer.model
-        if model.suggested_sigmas:
+        if model.suggested_sigmas and self.family == "per-tensor":
             return self._best_multiple(model.suggested_sigmas, 1.0, "stored")
         start = _typical_multiple(model)
         flat = self._best_multiple(model.relative_scales, start, "one multiple")
+        if self.family == "isotropic":
+            return flat
+        if self.family == "per-group":
+            return self._grouped(flat)
         curvatures = measure_curvatures(
             self.scorer, self.pilots, flat.scales.sigmas, seed=self.seed
         )
         allocated = self._best_temperature(curvatures)
-        return self._stepped(min(flat, allocated, key=lambda found: found.score))
+        kinds = {name: _kind(name) for name in model.sizes}
+        return self._stepped(min(flat, allocated, key=lambda found: found.score), kinds)
+
+    def _grouped(self, flat: Found) -> Found:
+        """A multiple for each group, by steps from one for all until none improves the score."""
+        matched = match_groups(self.scorer.model.sizes, self.groups)
+        group_of = {name: group for group, names in matched.items() for name in names}
+        found = replace(flat, scales=replace(flat.scales, rule="a multiple for each group"))
+        for _ in range(_MOST_ROUNDS):
+            before, found = found, self._stepped(found, group_of)
+            if not found.score < before.score:
+                break
+        return found
 
     def _at(self, sigmas: Mapping[str, float], rule: str) -> Found:
         scales = with_best_prior(self.scorer.model, sigmas, rule, self.grid)
@@ -173,12 +199,12 @@ class Search:
 
         return _line_search(at, 1.0)
 
-    def _stepped(self, found: Found) -> Found:
-        """One step up or down for each kind of tensor, kept where it improves the score."""
-        for kind in dict.fromkeys(map(_kind, found.scales.sigmas)):
+    def _stepped(self, found: Found, group_of: Mapping[str, str]) -> Found:
+        """One step up or down for each group of tensors, kept where it improves the score."""
+        for group in dict.fromkeys(group_of.values()):
             for step in (_FINE, 1 / _FINE):
                 sigmas = {
-                    name: sigma * step if _kind(name) == kind else sigma
+                    name: sigma * step if group_of[name] == group else sigma
                     for name, sigma in found.scales.sigmas.items()
                 }
                 found = min(found, self._at(sigmas, found.scales.rule), key=lambda f: f.score)
@@ -190,11 +216,15 @@ def _kind(name: str) -> str:
     return re.sub(r"\d+", "*", name)
 
 
-def choose_posterior(search: Search) -> tuple[FineTuned, Scales]:
+def choose_posterior(search: Search, *, gauge: bool = True) -> tuple[FineTuned, Scales]:
     """The scales that `Search.best` finds, at the best of the centres with the same products.
 
     A LoRA gauge is kept only if the score is better than with the factors as they were trained. A
     posterior that was given as such is taken as it is.
+
+    Args:
+        search: How scales are searched.
+        gauge: Whether other factors are tried at all.
 
     Returns:
         The model, which now computes with the chosen centre, and the scales.
@@ -205,7 +235,7 @@ def choose_posterior(search: Search) -> tuple[FineTuned, Scales]:
     best = search.best()
     trained = {name: tensor.detach().clone() for name, tensor in model.noise.tensors.items()}
     chosen: Mapping[str, Tensor] = trained
-    if not model.suggested_sigmas:
+    if gauge and not model.suggested_sigmas:
         for name, centre in gauges(model).items():
             moved = replace(search.scorer, model=model.recentred(centre))
             found = replace(search, scorer=moved).best()

@@ -294,6 +294,9 @@ def test_bad_optimise_input(run_bound, good, tmp_path, checkpoints, problem_file
     code, _, err = run_bound(*flat(good), "--optimize", 1, "--optimize-rate", 0)
     assert code == 2
     assert "--optimize-rate must be positive" in err
+    code, _, err = run_bound(*flat(good), "--optimize", 1, "--family", "isotropic")
+    assert code == 2
+    assert "does not go with --family isotropic" in err
     model, sample = opened(checkpoints, "adapter"), read_sample([problem_file])
     with pytest.raises(InputError, match="needs a folder"):
         certify(model, sample, Settings(optimize=1, pilot=5))

@@ -25,6 +25,7 @@ VACUOUS = 3
 
 _LOSSES = ("exact", "token", "nll")
 _OBJECTS = ("drawn", "compressed", "tokens")
+_FAMILIES = ("isotropic", "per-group", "per-tensor")
 _DRAW_MODES = ("auto", "example", "block")
 _DTYPES = ("float32", "bfloat16", "float16", "float64")
 
@@ -56,6 +57,21 @@ def bound(
             "the best of a grid, which is paid for."
         ),
     ] = None,
+    family: Annotated[
+        str,
+        typer.Option(
+            help=f"Posteriors that are searched: {', '.join(_FAMILIES)} (one noise scale for all, "
+            "each --group, each tensor)."
+        ),
+    ] = "per-tensor",
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PATTERN",
+            help="A group of tensors for --family per-group, such as in=*lora_A*; repeatable.",
+        ),
+    ] = None,
+    gauge: Annotated[bool, typer.Option(help="Try other LoRA factors of the same product.")] = True,
     base: Annotated[
         Path | None, typer.Option(help="Base model of an adapter, if not where its config says.")
     ] = None,
@@ -153,6 +169,7 @@ def bound(
     _check_positive(
         passes=passes, draws=draws, batch_size=batch_size, noise_batch=noise_batch, strata=strata
     )
+    groups = _groups(family, group or [])
     if prior_data and prior is None:
         raise InputError("--prior-data says what a prior was trained on; give it as --prior.")
     if prior_scale is not None and not 0 < prior_scale < math.inf:
@@ -211,6 +228,9 @@ def bound(
         block=noise_batch,
         dtype=dtype,
         prior_scale=prior_scale,
+        family=family,  # type: ignore[arg-type]
+        groups=groups,
+        gauge=gauge,
         team=team,
         optimize=optimize,
         optimize_rate=optimize_rate,
@@ -245,6 +265,23 @@ def _check_options(
         raise InputError(f"--dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}.")
     if not 0 <= seed < 2**64:
         raise InputError(f"--seed must lie in [0, 2**64), got {seed}.")
+
+
+def _groups(family: str, options: list[str]) -> dict[str, str]:
+    if family not in _FAMILIES:
+        raise InputError(f"--family must be one of {', '.join(_FAMILIES)}, got {family!r}.")
+    if (family == "per-group") != bool(options):
+        raise InputError("--family per-group and --group NAME=PATTERN must be given together.")
+    groups = {}
+    for option in options:
+        name, separator, pattern = option.partition("=")
+        if not (separator and name and pattern) or name in groups:
+            raise InputError(
+                f"--group must be NAME=PATTERN with a name of its own, got {option!r}; patterns "
+                "are those of a shell, such as *lora_A*."
+            )
+        groups[name] = pattern
+    return groups
 
 
 def _check_objects(objects: tuple[str, ...], losses: tuple[str, ...]) -> None:

@@ -100,6 +100,13 @@ def changed(tmp_path, good, name):
             },
             "b.jsonl:1: id '7' is that of ",
         ),
+        "family": ({"--family": "diagonal"}, "--family must be one of isotropic, per-group"),
+        "groups": ({"--family": "per-group"}, "must be given together"),
+        "group": ({"--family": "per-group", "--group": "*"}, "--group must be NAME=PATTERN"),
+        "not covered": (
+            {"--family": "per-group", "--group": "value=*v_proj*"},
+            "is in no group",
+        ),
         "tolerance": ({"--tolerance": 1}, "--tolerance must lie in (0, 1), got 1.0"),
         "prior scale": ({"--prior-scale": 0}, "--prior-scale must be positive"),
         "config": ({"--config": write(tmp_path / "c.toml", "lossy = 1")}, "did you mean 'loss'?"),
@@ -111,6 +118,7 @@ CASES = [
     *("truncated", "pickle", "delta 0", "delta 1", "delta nan", "loss", "passes", "edges"),
     *("config type", "nan", "shapes", "messages", "out", "strata", "device", "held-out", "config"),
     *("prior split", "prior id", "prior scale", "tolerance"),
+    *("family", "groups", "group", "not covered"),
     *("also", "tokens"),
 ]
 
@@ -139,6 +147,18 @@ def test_draws_to_a_tolerance(good, run_bound):
     (stratum,) = Certificate.read(good["--out"] / "certificate.json").strata
     assert stratum.empirical_risk_bound[1] - stratum.empirical_risk <= 0.2
     assert stratum.n_draws < 50 * stratum.n
+
+
+def test_a_noise_scale_for_each_group(good, run_bound):
+    code, _, err = run_bound(
+        *flat(good | {"--family": "per-group", "--loss": "token"}),
+        *("--group", "attention=*_proj.lora_B*", "--no-gauge"),
+    )
+    assert code == 0, err
+    found = Certificate.read(good["--out"] / "certificate.json")
+    ratios = {round(g.sigma_posterior / g.sigma_prior, 9) for g in found.posterior.groups}
+    assert len(ratios) == 1
+    assert found.posterior.choice == "a multiple for each group"
 
 
 def test_a_split_prior_is_shown_beside(good, tmp_path, run_bound):
