@@ -108,8 +108,8 @@ class Centre:
 
     Attributes:
         path: Folder or file they were read from, as it was given.
-        sha256: Hash of the weight, configuration and tokenizer files, in hexadecimal: the digest of
-            their list as `sha256sum` prints it, sorted by name.
+        sha256: Of a file, its hash in hexadecimal. Of a folder, that of its weight, configuration
+            and tokenizer files: the digest of their list as `sha256sum` prints it, sorted by name.
     """
 
     path: str

@@ -37,10 +37,12 @@ from pacbayes.certificate import Loss as LossNote
 from pacbayes.data.records import sha256_of
 from pacbayes.data.sample import Part, Sample, SourceFile, Unit
 from pacbayes.draws import Draws, DrawStore, Estimate
+from pacbayes.errors import InputError
 from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES, SMOOTHING, Loss
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
+from pacbayes.optimize import Plan, improve
 from pacbayes.posteriors.gaussian import best_prior_scale, group_kl
 from pacbayes.posteriors.noise import FORMAT as NOISE_FORMAT
 from pacbayes.posteriors.noise import NoiseKey, Stream
@@ -64,7 +66,14 @@ _SEED_FIXED = (
     "The seed was fixed in advance: the best of several runs with different seeds is not certified."
 )
 
-Track = Callable[[str, int | None], Callable[[int], None]]
+Track = Callable[[str, int | None], Callable[..., None]]
+"""Starts a stage, given its name and its number of steps, and returns what advances it; that may be
+given a note on how the stage is going beside the steps."""
+
+
+def untold(_name: str, _total: int | None) -> Callable[..., None]:
+    """For runs that nobody watches."""
+    return lambda _steps, _note="": None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +99,9 @@ class Settings:
         groups: Patterns of tensor names by group, for the family `per-group`.
         gauge: Whether other LoRA factors of the same product are tried.
         team: The processes that certify together.
+        optimize: Gradient steps towards a smaller bound before certifying, see
+            `pacbayes.optimize`.
+        optimize_rate: Their learning rate, in units of the posterior's scales.
     """
 
     losses: tuple[str, ...] = ("exact",)
@@ -107,6 +119,8 @@ class Settings:
     groups: Mapping[str, str] = field(default_factory=dict)
     gauge: bool = True
     team: Team = ALONE
+    optimize: int = 0
+    optimize_rate: float = 0.02
 
     @property
     def prior_grid(self) -> Grid:
@@ -160,7 +174,8 @@ def certify(
     settings: Settings,
     *,
     draws_folder: Path | None = None,
-    track: Track = lambda _name, _total: lambda _steps: None,
+    posterior_folder: Path | None = None,
+    track: Track = untold,
 ) -> tuple[Certificate, ...]:
     """Certifies the risk of the posterior around a fine-tuned model, one certificate for each loss.
 
@@ -175,8 +190,20 @@ def certify(
         settings: Loss, δ, seed and amount of sampling.
         draws_folder: Where losses of finished passes are kept; a second run with the same inputs
             starts from them.
+        posterior_folder: Where an optimised posterior and its unfinished state are kept.
         track: Told about stages and progress.
+
+    Raises:
+        InputError: The settings ask for optimisation, but there is no folder for it, or they ask
+            for a family with fewer scales.
     """
+    if settings.optimize and posterior_folder is None:
+        raise InputError("`optimize` needs a folder to write the posterior to.")
+    if settings.optimize and settings.family != "per-tensor":
+        raise InputError(
+            f"--optimize learns a scale for each tensor; it does not go with --family "
+            f"{settings.family}."
+        )
     strata = [_Stratum.encode(part, model) for part in sample.strata]
     scorer = settings.scorer(model)
     ledger = DeltaLedger(settings.delta)
@@ -191,17 +218,21 @@ def certify(
         for index, stratum in enumerate(strata)
     ]
     tick = track("choosing the noise", None)
-    model, scales = choose_posterior(
-        Search(
-            scorer=replace(scorer, tick=tick),
-            pilots=pilots,
-            seed=settings.seed,
-            grid=settings.prior_grid,
-            family=settings.family,
-            groups=settings.groups,
-        ),
-        gauge=settings.gauge,
+    search = Search(
+        scorer=replace(scorer, tick=tick),
+        pilots=pilots,
+        seed=settings.seed,
+        grid=settings.prior_grid,
+        family=settings.family,
+        groups=settings.groups,
     )
+    model, scales = choose_posterior(search, gauge=settings.gauge)
+    if settings.optimize and posterior_folder is not None:
+        plan = _plan(model, sample, settings, scales, posterior_folder)
+        tick = track("optimising", settings.optimize * settings.batch_size)
+        whole = [replace(p, units=s.units) for p, s in zip(pilots, strata, strict=True)]
+        search = replace(search, scorer=replace(scorer, model=model))
+        model, scales = improve(search, whole, scales, plan, tick)
     scorer = replace(scorer, model=model)
     store = DrawStore(draws_folder, _dependencies(model, sample, settings, scales), settings.team)
     certified: list[list[StratumCertificate]] = [[] for _ in settings.losses]
@@ -484,6 +515,7 @@ def _dependencies(
         "version": __version__,
         "noise": NOISE_FORMAT,
         "posterior": model.posterior.sha256,
+        "checkpoint": model.folder.sha256,
         "base": None if model.base is None else model.base.sha256,
         "sigmas": scales.sigmas,
         "choice": scales.rule,
@@ -495,6 +527,21 @@ def _dependencies(
         "block": 1 if model.noise.per_row else settings.block,
         "environment": asdict(_environment(model, settings)),
     }
+
+
+def _plan(
+    model: FineTuned, sample: Sample, settings: Settings, scales: Scales, folder: Path
+) -> Plan:
+    return Plan(
+        steps=settings.optimize,
+        rate=settings.optimize_rate,
+        seed=settings.seed,
+        folder=folder,
+        dependencies={
+            "prior": model.prior.sha256,
+            **_dependencies(model, sample, settings, scales),
+        },
+    )
 
 
 def price(model: FineTuned, sample: Sample, settings: Settings) -> dict[str, str]:
@@ -533,6 +580,10 @@ def price(model: FineTuned, sample: Sample, settings: Settings) -> dict[str, str
         for m in (8.0, 0.125)
     ]
     facts["forward passes"] = f"{forwards} examples to certify, and some to choose the noise"
+    if settings.optimize:
+        # a backward pass costs about two forward passes
+        forwards += 3 * settings.optimize * settings.batch_size
+        facts["optimising"] = f"{settings.optimize} gradient steps of {settings.batch_size} units"
     facts["time"] = f"about {forwards * seconds:.0f} s on {next(model.model.parameters()).device}"
     facts["KL range"] = (
         f"{kls[0]:.0f} nats with noise 8 times as long as the step from the prior, "

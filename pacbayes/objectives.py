@@ -90,6 +90,25 @@ def _logit(p: Tensor) -> Tensor:
     return torch.logit(p.clamp(torch.finfo(p.dtype).tiny, 1 - 2.0**-53))
 
 
+def running_risk(average: Tensor, risk: Tensor, *, memory: float = 0.95) -> tuple[Tensor, Tensor]:
+    """Steadies the risk of a mini-batch: the value of a running mean with the gradient of the risk.
+
+    A bound is curved in the empirical risk, so that its slope at the risk of one small batch errs
+    systematically; the running mean is close to the risk of the whole sample.
+
+    Args:
+        average: The running mean so far; NaN before the first batch.
+        risk: The batch's, of the same shape.
+        memory: Weight of what came before.
+
+    Returns:
+        The steadied risk, and the new running mean, which has no gradient.
+    """
+    now = risk.detach()
+    average = torch.where(average.isnan(), now, memory * average + (1 - memory) * now)
+    return average + (risk - now), average
+
+
 def seeger_maurer(*, empirical_risk: Tensor, kl: Tensor, n: int, delta: float) -> Tensor:
     """The kl bound, `pacbayes.bounds.seeger_maurer`.
 

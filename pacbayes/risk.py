@@ -167,11 +167,7 @@ class Scorer:
 def scores_of(model: FineTuned, examples: Sequence[Example]) -> list[tuple[Tensor, Tensor]]:
     """One forward pass: each example's scores (tokens, vocabulary) and scored token ids."""
     device = _device(model)
-    longest = max(len(example.input_ids) for example in examples)
-    ids = torch.zeros(len(examples), longest, dtype=torch.long)
-    for row, example in enumerate(examples):
-        ids[row, : len(example.input_ids)] = torch.tensor(example.input_ids)
-    ids = ids.to(device)
+    ids = token_ids(examples).to(device)
     # causal models never look to the right, so padding there needs no mask
     logits = model.model(input_ids=ids, use_cache=False).logits
     pairs = []
@@ -180,6 +176,15 @@ def scores_of(model: FineTuned, examples: Sequence[Example]) -> list[tuple[Tenso
         wanted = wanted.to(device)
         pairs.append((logits[row, wanted - 1], ids[row, wanted]))
     return pairs
+
+
+def token_ids(examples: Sequence[Example]) -> Tensor:
+    """Token ids of each example with padding on its right, shape (examples, longest)."""
+    longest = max(len(example.input_ids) for example in examples)
+    ids = torch.zeros(len(examples), longest, dtype=torch.long)
+    for row, example in enumerate(examples):
+        ids[row, : len(example.input_ids)] = torch.tensor(example.input_ids)
+    return ids
 
 
 def _losses_of(losses: Sequence[Loss], scores: Tensor, targets: Tensor) -> list[float]:

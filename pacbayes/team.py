@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import numpy as np
@@ -84,8 +85,9 @@ def join_team() -> Team:
             local_rank=int(os.environ.get("LOCAL_RANK", "0")),
         )
         if not distributed.is_initialized():
-            # sums of small arrays of numbers: on the CPU, whatever the model runs on
-            distributed.init_process_group("gloo")
+            # sums of small arrays of numbers: on the CPU, whatever the model runs on; all wait
+            # while the first optimises a posterior
+            distributed.init_process_group("gloo", timeout=timedelta(days=7))
     except (KeyError, ValueError, RuntimeError) as error:
         raise InputError(
             f"the processes cannot be connected ({' '.join(str(error).split())}); start them with "

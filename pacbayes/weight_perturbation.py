@@ -228,7 +228,8 @@ def _kind(name: str) -> str:
 def choose_posterior(search: Search, *, gauge: bool = True) -> tuple[FineTuned, Scales]:
     """The scales that `Search.best` finds, at the best of the centres with the same products.
 
-    A LoRA gauge is kept only if the score is better than with the factors as they were trained.
+    A LoRA gauge is kept only if the score is better than with the factors as they were trained. A
+    posterior that was given as such is taken as it is.
 
     Args:
         search: How scales are searched.
@@ -237,7 +238,10 @@ def choose_posterior(search: Search, *, gauge: bool = True) -> tuple[FineTuned, 
     Returns:
         The model, which now computes with the chosen centre, and the scales.
     """
-    model, best = search.scorer.model, search.best()
+    model = search.scorer.model
+    if model.posterior_given:
+        return model, with_best_prior(model, model.suggested_sigmas, "given", search.grid)
+    best = search.best()
     trained = {name: tensor.detach().clone() for name, tensor in model.noise.tensors.items()}
     chosen: Mapping[str, Tensor] = trained
     if gauge and not model.suggested_sigmas:

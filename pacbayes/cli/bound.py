@@ -53,7 +53,7 @@ def bound(
     prior_scale: Annotated[
         float | None,
         typer.Option(
-            help="Prior's noise relative to each tensor's own (noted in its pacbayes.json, else its "
+            help="Prior's noise relative to each tensor's own (in its pacbayes.json, else its "
             "size), fixed without the data; by default the best of a grid, which is paid for."
         ),
     ] = None,
@@ -113,6 +113,16 @@ def bound(
     draws: Annotated[
         int | None, typer.Option(help="At least this many draws per stratum, instead of --passes.")
     ] = None,
+    optimize: Annotated[
+        int, typer.Option(help="Gradient steps towards a smaller bound before certifying.")
+    ] = 0,
+    optimize_rate: Annotated[
+        float, typer.Option(help="Learning rate of --optimize, in units of the noise's scales.")
+    ] = 0.02,
+    posterior: Annotated[
+        Path | None,
+        typer.Option(help="Certify this saved posterior, e.g. of an earlier --optimize, as it is."),
+    ] = None,
     device: Annotated[
         str, typer.Option(help="Where the model runs: cpu, cuda, or auto to spread it over all.")
     ] = "cpu",
@@ -166,6 +176,10 @@ def bound(
         raise InputError(f"--prior-scale must be positive and finite, got {prior_scale}.")
     if tolerance is not None and not 0 < tolerance < 1:
         raise InputError(f"--tolerance must lie in (0, 1), got {tolerance}.")
+    if optimize < 0:
+        raise InputError(f"--optimize must be at least 0, got {optimize}.")
+    if not 0 < optimize_rate < math.inf:
+        raise InputError(f"--optimize-rate must be positive and finite, got {optimize_rate}.")
     from pacbayes.data.sample import read_sample
 
     sample = read_sample(
@@ -191,6 +205,10 @@ def bound(
         allow_pickle=allow_pickle,
         draw_mode=draw_mode,
     )
+    if posterior is not None:
+        from pacbayes.models.posterior_file import with_posterior
+
+        model = with_posterior(model, posterior)
     if sample.n_duplicates and team.leads:
         typer.echo(
             f"note: {sample.n_duplicates} records repeat an earlier one and count as independent; "
@@ -214,6 +232,8 @@ def bound(
         groups=groups,
         gauge=gauge,
         team=team,
+        optimize=optimize,
+        optimize_rate=optimize_rate,
     )
     if dry_run:
         if team.leads:

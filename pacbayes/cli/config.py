@@ -11,7 +11,9 @@ import typer
 
 from pacbayes.errors import InputError
 
-_PATHS = frozenset({"checkpoint", "data", "prior", "prior-data", "base", "held-out", "out"})
+_PATHS = frozenset(
+    {"checkpoint", "data", "prior", "prior-data", "base", "held-out", "out", "posterior"}
+)
 
 
 def apply_config(context: typer.Context, path: Path | None) -> Path | None:

@@ -19,15 +19,16 @@ from rich.progress import (
 
 _SECONDS_BETWEEN_LINES = 15.0
 
-Track = Callable[[str, int | None], Callable[[int], None]]
-"""Starts a stage, given its name and its number of steps, and returns what advances it."""
+Track = Callable[[str, int | None], Callable[..., None]]
+"""Starts a stage, given its name and its number of steps, and returns what advances it; that may be
+given a note on how the stage is going beside the steps."""
 
 
 @contextmanager
 def progress(*, shown: bool = True) -> Iterator[Track]:
     """Shows the stages of a run while the context is open; never writes to stdout."""
     if not shown:
-        yield lambda _name, _total: lambda _steps: None
+        yield lambda _name, _total: lambda *_: None
         return
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -42,18 +43,22 @@ def progress(*, shown: bool = True) -> Iterator[Track]:
     )
     with Progress(*columns, console=console) as bars:
 
-        def track(name: str, total: int | None) -> Callable[[int], None]:
+        def track(name: str, total: int | None) -> Callable[..., None]:
             task = bars.add_task(name, total=total)
-            return lambda steps: bars.advance(task, steps)
+
+            def advance(steps: int, note: str = "") -> None:
+                bars.update(task, advance=steps, description=f"{name}{note and f', {note}'}")
+
+            return advance
 
         yield track
 
 
-def _lines(name: str, total: int | None) -> Callable[[int], None]:
+def _lines(name: str, total: int | None) -> Callable[..., None]:
     started = last = time.monotonic()
     done = 0
 
-    def advance(steps: int) -> None:
+    def advance(steps: int, note: str = "") -> None:
         nonlocal done, last
         done += steps
         now = time.monotonic()
@@ -64,6 +69,8 @@ def _lines(name: str, total: int | None) -> Callable[[int], None]:
         text = f"{name}: {done} examples, {now - started:.0f} s"
         if total is not None and not finished:
             text += f", about {(now - started) * (total / done - 1):.0f} s left of {total} examples"
+        if note:
+            text += f"; {note}"
         print(text, file=sys.stderr, flush=True)
 
     return advance

@@ -12,6 +12,7 @@ from pacbayes.certify import Settings, certify
 from pacbayes.cli.progress import progress
 from pacbayes.data.sample import Sample
 from pacbayes.models.fine_tuned import FineTuned
+from pacbayes.models.posterior_file import NAME
 from pacbayes.objects import OBJECTS, Run
 from pacbayes.report.figure import save_figure
 from pacbayes.report.table import show_certificates
@@ -41,8 +42,16 @@ def certify_and_write(
     written, others = [], []
     leads = settings.team.leads
     with progress(shown=leads) as track:
-        certificates = certify(model, sample, settings, draws_folder=out / "draws", track=track)
+        certificates = certify(
+            model,
+            sample,
+            settings,
+            draws_folder=out / "draws",
+            posterior_folder=out,
+            track=track,
+        )
         if leads:
+            written += _optimized(certificates[0], settings, out)
             written += _write(certificates, out, "certificate")
         run = Run(
             model=model,
@@ -64,6 +73,16 @@ def certify_and_write(
             show_certificates(found)
         typer.echo(f"Written: {', '.join(map(str, written))}")
     return certificates, tuple(certificate for found in others for certificate in found)
+
+
+def _optimized(certificate: Certificate, settings: Settings, out: Path) -> list[Path]:
+    """The posterior that `--optimize` has written, if it was better."""
+    if not settings.optimize:
+        return []
+    if certificate.posterior.centre.path == str(out / NAME):
+        return [out / NAME]
+    typer.echo("note: optimising gave no smaller bound; certified without it.", err=True)
+    return []
 
 
 def _write(certificates: Sequence[Certificate], out: Path, stem: str) -> list[Path]:

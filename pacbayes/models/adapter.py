@@ -67,14 +67,18 @@ def open_adapter(options: OpenOptions) -> FineTuned:
         kind="adapter",
         noise=noise_of(model, parameters, options.draw_mode),
         prior_centre={k: before[k] for k in changed},
-        relative_scales=noise_learned_with(initial, changed)
-        or {k: (3 * m.in_features) ** -0.5 for k, m in changed.items()},
+        relative_scales=noise_learned_with(initial, changed) or factor_scales(changed),
         suggested_sigmas=suggested_sigmas(options.checkpoint, changed),
         posterior=source_of(options.checkpoint, options),
         prior=prior,
         base=source,
         assumptions=(*assumptions, TRAINED_SET),
     )
+
+
+def factor_scales(factors: Mapping[str, nn.Linear]) -> dict[str, float]:
+    """Each factor's own scale in the prior: that of A's usual initial values, 1/√(3 fan-in)."""
+    return {name: (3 * module.in_features) ** -0.5 for name, module in factors.items()}
 
 
 def _check_adapter_config(config: Mapping[str, Any], options: OpenOptions) -> None:

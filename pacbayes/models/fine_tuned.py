@@ -30,7 +30,9 @@ class FineTuned:
         relative_scales: Scale of each covered tensor under the prior, up to the common factor;
             a function of the prior alone (the noise noted with it, or its weights' own size).
         suggested_sigmas: Posterior scales stored with the checkpoint, or empty.
-        posterior, prior, base: The folders that were read.
+        posterior_given: Whether those scales are to be certified as they are.
+        posterior, prior, base: What was read; the posterior is a file if its centre was moved.
+        checkpoint: The folder opened, if the posterior is not that itself.
         assumptions: What the KL rests on, in plain sentences.
     """
 
@@ -46,6 +48,13 @@ class FineTuned:
     prior: Source
     base: Source | None = None
     assumptions: tuple[str, ...] = ()
+    checkpoint: Source | None = None
+    posterior_given: bool = False
+
+    @property
+    def folder(self) -> Source:
+        """The checkpoint's folder."""
+        return self.checkpoint or self.posterior
 
     @cached_property
     def sizes(self) -> dict[str, int]:

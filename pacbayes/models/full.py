@@ -54,7 +54,7 @@ def open_full(options: OpenOptions) -> FineTuned:
         noise=noise_of(model, changed, options.draw_mode),
         prior_centre={k: before[k].detach().cpu() for k in changed},
         relative_scales=noise_learned_with(options.prior, changed)
-        or _root_mean_squares(before, changed),
+        or root_mean_squares(before, changed),
         suggested_sigmas=suggested_sigmas(options.checkpoint, changed),
         posterior=source_of(options.checkpoint, options),
         prior=source_of(options.prior, options),
@@ -89,7 +89,7 @@ def _changed_parameters(
     return changed
 
 
-def _root_mean_squares(
+def root_mean_squares(
     before: Mapping[str, Tensor], changed: Mapping[str, Tensor]
 ) -> dict[str, float]:
     """Each tensor's own scale in the prior; a tensor of zeros takes the mean of the others."""

@@ -220,9 +220,9 @@ def _matrices(weight: Weight, rows: Rows, batch: Batch, known: Known) -> Tensor:
     """The matrix of each row, shape (rows, in, out)."""
     matrices = weight.values(rows, batch)
     if known:
-        for matrix, draw in zip(matrices, batch.draws_of(rows), strict=True):
+        for row, draw in enumerate(batch.draws_of(rows)):
             found, values = known[draw]
-            matrix[found] = values
+            matrices[row, found] = values
     return matrices if weight.by_input else matrices.mT
 
 

@@ -73,10 +73,18 @@ def _write_model(model: FineTuned, folder: Path) -> None:
         return
     from peft import get_peft_model_state_dict
 
-    config = folders.read_json(Path(model.posterior.path) / folders.ADAPTER_CONFIG)
+    config = folders.read_json(Path(model.folder.path) / folders.ADAPTER_CONFIG)
     config["base_model_name_or_path"] = str(Path(model.base.path).resolve())
     text = json.dumps(config, indent=2, ensure_ascii=False)
     (folder / folders.ADAPTER_CONFIG).write_text(text, encoding="utf-8")
     tensors = {k: v.contiguous().cpu() for k, v in get_peft_model_state_dict(network).items()}
     path = folder / "adapter_model.safetensors"
     save_file(tensors, path, metadata={"format": "pt"})
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """A reader finds the old file or the new one, never a part; missing folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_bytes(content)
+    os.replace(partial, path)

@@ -22,7 +22,7 @@ from pacbayes.certificate import (
     StratumCertificate,
     parts_of,
 )
-from pacbayes.certify import Settings, Track, held_out_risk
+from pacbayes.certify import Settings, Track, held_out_risk, untold
 from pacbayes.data.sample import Part, Sample, Unit
 from pacbayes.ledger import DeltaLedger
 from pacbayes.models.fine_tuned import FineTuned
@@ -56,7 +56,7 @@ class Run:
     settings: Settings
     certificates: tuple[Certificate, ...]
     folder: Path
-    track: Track = lambda _name, _total: lambda _steps: None
+    track: Track = untold
 
     @cached_property
     def strata(self) -> list[tuple[Unit, ...]]:

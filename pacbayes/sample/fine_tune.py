@@ -7,17 +7,15 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from pacbayes.models.layer_noise import LayerNoise
-from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.sample.pretrain import encode_batch
 from pacbayes.sample.problems import Problem
+from pacbayes.training import train_objective
 
 RANK = 8
 ALPHA = 16
@@ -54,15 +52,6 @@ def attach_adapter(base: nn.Module, *, seed: int) -> PeftModel:
     return get_peft_model(base, config)
 
 
-def lora_factors(model: PeftModel, factor: str) -> dict[str, nn.Linear]:
-    """The linear layers of factor "A" or "B", named as in the adapter's safetensors file."""
-    return {
-        name.removesuffix(".default") + ".weight": module
-        for name, module in sorted(model.named_modules())
-        if name.endswith(f".lora_{factor}.default") and isinstance(module, nn.Linear)
-    }
-
-
 def fine_tune(
     model: PeftModel,
     tokenizer: PreTrainedTokenizerFast,
@@ -73,21 +62,14 @@ def fine_tune(
     log: Callable[[str], None] = print,
 ) -> dict[str, float]:
     """Trains the adapter in place and returns the learned noise scale of each tensor, if any."""
-    factors = lora_factors(model, "B")
-    # making the matrices is the way that has a gradient everywhere
-    noise = LayerNoise(
-        {name: module.weight for name, module in factors.items()}, by_tokens=lambda *_: False
-    )
-    log_sigmas = {
-        name: nn.Parameter(torch.tensor(math.log(recipe.initial_sigma))) for name in factors
-    }
+    objective = None
     if recipe.towards_bound:
-        for module in lora_factors(model, "A").values():
-            module.weight.requires_grad_(False)
+        objective = train_objective(model, n=len(problems), seed=seed)
+        nn.init.constant_(objective.log_sigmas, math.log(recipe.initial_sigma))
     weights = [p for p in model.parameters() if p.requires_grad]
     groups = [{"params": weights, "lr": recipe.learning_rate}]
-    if recipe.towards_bound:
-        groups.append({"params": list(log_sigmas.values()), "lr": 10 * recipe.learning_rate})
+    if objective is not None:
+        groups.append({"params": list(objective.parameters()), "lr": 10 * recipe.learning_rate})
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0)
     steps = recipe.epochs * math.ceil(len(problems) / BATCH)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -95,36 +77,29 @@ def fine_tune(
         lambda step: min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * step / steps)),
     )
     device = next(model.parameters()).device
-    key = NoiseKey(seed=seed, stream=Stream.TRAINING, stratum=0)
     rng = random.Random(seed)
     for epoch in range(recipe.epochs):
         total = 0.0
         for batch in _batches(problems, rng):
             ids, mask = (t.to(device) for t in encode_batch(batch, tokenizer))
             context: AbstractContextManager[None] = nullcontext()
-            if recipe.towards_bound:
-                number = schedule.last_epoch  # counts the steps
-                draws = [Draw(key=key, number=number, unit=row) for row in range(len(batch))]
-                sigmas: dict[str, Any] = {name: value.exp() for name, value in log_sigmas.items()}
-                context = noise.applied(draws, sigmas, [ids.shape[1] - 1] * len(batch))
+            if objective is not None:
+                context = objective.noise(ids[:, :-1])
             with context:
                 loss = completion_nll(model, ids, mask)
             total += loss.item() * len(batch)
-            if recipe.towards_bound:
-                loss = loss + recipe.kl_weight * adapter_kl(factors, sigmas) / len(problems)
+            if objective is not None:
+                loss = loss + recipe.kl_weight * objective.kl() / len(problems)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
         extra = ""
-        if recipe.towards_bound:
-            kl = adapter_kl(factors, {k: v.exp() for k, v in log_sigmas.items()})
-            extra = f", KL {kl.item():.0f} nats"
+        if objective is not None:
+            extra = f", KL {objective.kl().item():.0f} nats"
         log(f"epoch {epoch + 1}/{recipe.epochs}: {total / len(problems):.4f} nats{extra}")
-    if not recipe.towards_bound:
-        return {}
-    return {name: value.exp().item() for name, value in log_sigmas.items()}
+    return {} if objective is None else objective.sigmas
 
 
 def completion_nll(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
@@ -132,24 +107,6 @@ def completion_nll(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
     logits = model(input_ids=ids[:, :-1]).logits[mask[:, 1:]]
     total = nn.functional.cross_entropy(logits, ids[:, 1:][mask[:, 1:]], reduction="sum")
     return total / len(ids)
-
-
-def adapter_kl(factors: dict[str, nn.Linear], sigmas: dict[str, Tensor]) -> Tensor:
-    """KL of the noisy B factors to N(0, s²) in nats, at the best common s, differentiable.
-
-    At the best s the KL of N(w, σ_l²) groups is ½ Σ_l d_l ln(s²/σ_l²), with s² the mean over all
-    weights of σ_l² + w².
-    """
-    sizes = {name: module.weight.numel() for name, module in factors.items()}
-    energy = torch.stack(
-        [
-            sizes[name] * sigmas[name].square() + module.weight.square().sum()
-            for name, module in factors.items()
-        ]
-    ).sum()
-    log_variance = torch.log(energy / sum(sizes.values()))
-    terms = [size * (log_variance - 2 * sigmas[name].log()) for name, size in sizes.items()]
-    return 0.5 * torch.stack(terms).sum()
 
 
 def _batches(problems: Sequence[Problem], rng: random.Random) -> list[list[Problem]]:
