@@ -1,38 +1,37 @@
 """The ladder of tightness: what each choice of prior and posterior does to the certificate.
 
 Run ``python benchmarks/ladder.py SUBJECT --out DIR`` for each SUBJECT (easy, hard: LoRA; full:
-every weight of the shipped base; gpt2: a GPT-2 of its own, tied head, biases, Conv1D), then
-``python benchmarks/ladder.py figure --out DIR``. What it has trained and certified is kept in DIR,
-so that an interrupted run goes on. Each rung is one certificate (δ = .05, exact loss, one pass of
-draws) of a predictor whose held-out risk is bounded beside it from 1,500 problems.
+every weight of the shipped base), then ``python benchmarks/ladder.py figure --out DIR``. What it
+has trained and certified is kept in DIR, so that an interrupted run goes on. Each rung is one
+certificate (δ = .05, exact loss, one pass of draws) of a predictor whose held-out risk is bounded
+beside it from 1,500 problems.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from pacbayes.certificate import StratumCertificate
 from pacbayes.certify import Settings, certify
 from pacbayes.data.sample import read_sample
-from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import NOTES, OpenOptions
+from pacbayes.models.opening import open_fine_tuned
 from pacbayes.sample.build import TOWARDS_BOUND
 from pacbayes.sample.fine_tune import Recipe, attach_adapter, completion_nll, fine_tune
-from pacbayes.sample.pretrain import completion_loss, encode_batch, exact_match, make_tokenizer
-from pacbayes.sample.problems import Problem, pretraining_problems
+from pacbayes.sample.pretrain import encode_batch
+from pacbayes.sample.problems import Problem
 
 SAMPLE = Path(str(files("pacbayes.sample")))
 BASE = SAMPLE / "base"
@@ -87,58 +86,21 @@ def train_split_adapter(level: str, out: Path) -> tuple[Path, Path]:
     return prior, posterior
 
 
-def train_full(base: Path, name: str, out: Path, *, rate: float, epochs: int) -> dict[str, Path]:
-    """Every weight of a base trained on all data, on the first half, and on the second after it."""
-    folders = {part: out / f"{name}-{part}" for part in ("all", "first", "split")}
+def train_full(out: Path, *, rate: float, epochs: int) -> dict[str, Path]:
+    """Every weight trained on all easy data, on the first half, and on the second after it."""
+    folders = {part: out / f"full-{part}" for part in ("all", "first", "split")}
     if not (folders["split"] / "config.json").is_file():
         first, second = map(problems_of, halves("easy", out))
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(str(base))
-        model = _load(base)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(str(BASE))
+        model = _load(BASE)
         _train(model, tokenizer, [*first, *second], rate=rate, epochs=epochs)
         _save(model, tokenizer, folders["all"])
-        model = _load(base)
+        model = _load(BASE)
         _train(model, tokenizer, first, rate=rate, epochs=2 * epochs)
         _save(model, tokenizer, folders["first"])
         _train(model, tokenizer, second, rate=rate / 30, epochs=1)
         _save(model, tokenizer, folders["split"])
     return folders
-
-
-def pretrain_gpt2(out: Path, *, steps: int = 6000, rate: float = 2e-3) -> Path:
-    """A GPT-2 of 0.8 million weights that solves problems of up to four operations."""
-    folder = out / "gpt2-base"
-    if (folder / "config.json").is_file():
-        return folder
-    torch.manual_seed(0)
-    tokenizer = make_tokenizer()
-    config = GPT2Config(
-        vocab_size=len(tokenizer),
-        n_positions=128,
-        n_embd=128,
-        n_layer=4,
-        n_head=4,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    model = GPT2LMHeadModel(config)
-    with torch.no_grad():
-        model.transformer.wte.weight.mul_(10.0)  # see pacbayes.sample.pretrain.make_model
-    rng = random.Random(0)
-    streams = {k: pretraining_problems(rng, [k]) for k in (1, 2, 3, 4)}
-
-    def batch(done: float) -> tuple[torch.Tensor, torch.Tensor]:
-        k = rng.randint(1, min(4, 1 + int(6 * done)))
-        return encode_batch(list(itertools.islice(streams[k], 64)), tokenizer)
-
-    _descend(model, steps, rate, lambda done: completion_loss(model, *batch(done)))
-    for k, stream in streams.items():
-        right = exact_match(model.eval(), tokenizer, list(itertools.islice(stream, 500)))
-        print(f"gpt2, {k} operations: exact match {right}", flush=True)
-    _save(model, tokenizer, folder)
-    return folder
 
 
 def _train(
@@ -147,22 +109,14 @@ def _train(
     rng, size = random.Random(0), 64
     order = [p for _ in range(epochs) for p in rng.sample(list(problems), len(problems))]
     batches = iter([order[i : i + size] for i in range(0, len(order), size)])
-    _descend(
-        model,
-        math.ceil(len(order) / size),
-        rate,
-        lambda _: completion_nll(model, *encode_batch(next(batches), tokenizer)),
-    )
-
-
-def _descend(model: Any, steps: int, rate: float, loss_at: Callable[[float], Any]) -> None:
+    steps = math.ceil(len(order) / size)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.0)
     started = time.monotonic()
     for step in range(steps):
         for group in optimizer.param_groups:
             warm, cool = min(1.0, (step + 1) / 100), 0.5 * (1 + math.cos(math.pi * step / steps))
             group["lr"] = rate * warm * cool
-        loss = loss_at(step / steps)
+        loss = completion_nll(model, *encode_batch(next(batches), tokenizer))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -211,14 +165,13 @@ def rungs_of_adapter(level: str, out: Path) -> list[Rung]:
     ]
 
 
-def rungs_of_full(name: str, out: Path) -> list[Rung]:
+def rungs_of_full(out: Path) -> list[Rung]:
     """The same for a full fine-tune, which has no gauge."""
-    base = BASE if name == "full" else pretrain_gpt2(out)
-    folders = train_full(base, name, out, rate=1e-3, epochs=2)
+    folders = train_full(out, rate=1e-3, epochs=2)
     first, second = halves("easy", out)
     whole = {
         "checkpoint": folders["all"],
-        "prior": base,
+        "prior": BASE,
         "data": SAMPLE / "data" / "easy.jsonl",
     }
     split = {
@@ -307,7 +260,7 @@ def draw(out: Path) -> None:
 def main() -> None:
     """Climbs one subject's ladder, or draws all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("subject", choices=["easy", "hard", "full", "gpt2", "figure"])
+    parser.add_argument("subject", choices=["easy", "hard", "full", "figure"])
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     subject, out = arguments.subject, arguments.out
@@ -318,7 +271,7 @@ def main() -> None:
     path = out / f"{subject}.ladder.json"
     done = json.loads(path.read_text()) if path.is_file() else []
     level = subject if subject in ("easy", "hard") else "easy"
-    rungs = rungs_of_adapter(level, out) if level == subject else rungs_of_full(subject, out)
+    rungs = rungs_of_adapter(level, out) if level == subject else rungs_of_full(out)
     for rung in rungs:
         if rung[0] in [old["rung"] for old in done]:
             continue

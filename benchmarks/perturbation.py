@@ -34,10 +34,10 @@ import torch
 from pacbayes.cli.bound import _keep_freed_memory
 from pacbayes.data.sample import Unit, read_sample
 from pacbayes.losses import LOSSES
-from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.layer_noise import LayerNoise
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.noise import WeightNoise, drawn, normals_at, places
+from pacbayes.models.opening import open_fine_tuned
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.risk import Scorer
 

@@ -11,8 +11,8 @@ from pacbayes.certificate import ScaleGrid
 from pacbayes.certify import Settings, Shares, certify
 from pacbayes.data.sample import read_sample
 from pacbayes.ledger import DeltaLedger
-from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
+from pacbayes.models.opening import open_fine_tuned
 from pacbayes.posteriors.noise import Stream
 from pacbayes.risk import Scorer
 from pacbayes.weight_perturbation import Pilot, Search, choose_posterior

@@ -13,8 +13,8 @@ from pacbayes.data.sample import read_sample
 from pacbayes.errors import InputError
 from pacbayes.losses import LOSSES
 from pacbayes.mini_batches import MiniBatch, chosen
-from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
+from pacbayes.models.opening import open_fine_tuned
 from pacbayes.models.posterior_file import with_posterior, write_posterior
 from pacbayes.optimize import Plan, improve, optimize
 from pacbayes.posteriors.diagonal import Diagonal

@@ -6,9 +6,9 @@ from pacbayes.data.sample import read_sample
 from pacbayes.draws import Draws
 from pacbayes.errors import InputError
 from pacbayes.losses import LOSSES
-from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.noise import normals_at, places
+from pacbayes.models.opening import open_fine_tuned
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.risk import Scorer
 

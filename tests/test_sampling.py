@@ -8,8 +8,8 @@ import pytest
 from pacbayes.certify import Settings, certify
 from pacbayes.data.sample import read_sample
 from pacbayes.draws import DrawStore
-from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
+from pacbayes.models.opening import open_fine_tuned
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.sampling import UNIFORM_SHARE, Plan, probabilities_by_margin, sample_pairs
 

@@ -15,8 +15,8 @@ from pacbayes.certificate import Certificate
 from pacbayes.certify import Settings
 from pacbayes.data.sample import read_sample
 from pacbayes.errors import InputError
-from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
+from pacbayes.models.opening import open_fine_tuned
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.risk import Scorer
 from pacbayes.team import ALONE, Team, join_team

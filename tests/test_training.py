@@ -15,8 +15,8 @@ import pacbayes
 from pacbayes.certify import Settings, certify
 from pacbayes.data.sample import read_sample
 from pacbayes.errors import InputError
-from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
+from pacbayes.models.opening import open_fine_tuned
 from pacbayes.sample.pretrain import encode_batch
 from pacbayes.sample.problems import variant_problems
 from tests.conftest import tiny_llama

@@ -329,8 +329,8 @@ def _open(*, device: str, **options: Any) -> FineTuned:
     import torch
     from transformers.utils import logging
 
-    from pacbayes.models.fine_tuned import open_fine_tuned
     from pacbayes.models.loading import OpenOptions
+    from pacbayes.models.opening import open_fine_tuned
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,8 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pacbayes.models import folder as folders
-from pacbayes.models.loading import OpenOptions, Source
+from pacbayes.models.loading import Source
 from pacbayes.models.noise import Noise
 from pacbayes.posteriors.sums import distance_squared
 
@@ -77,18 +75,3 @@ class FineTuned:
         """
         self.noise.recentre(centre)
         return replace(self)
-
-
-def open_fine_tuned(options: OpenOptions) -> FineTuned:
-    """Opens a checkpoint and its prior, and compares them tensor by tensor.
-
-    Raises:
-        InputError: Anything missing, unreadable, not finite or not matching, in one line.
-    """
-    from pacbayes.models.adapter import open_adapter
-    from pacbayes.models.full import open_full
-
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    if folders.config_name(options.checkpoint) == folders.ADAPTER_CONFIG:
-        return open_adapter(options)
-    return open_full(options)

@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pacbayes.errors import InputError
-from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
+from pacbayes.models.opening import open_fine_tuned
 
 
 def opened(checkpoint, **options):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.gauge import approach, balance, gauges
 from pacbayes.models.loading import OpenOptions
+from pacbayes.models.opening import open_fine_tuned
 
 RNG = np.random.default_rng(0)
 UNITS = (0.3, 2.0)

@@ -15,8 +15,8 @@ from pacbayes.certify import Settings, certify
 from pacbayes.data.sample import read_sample
 from pacbayes.errors import InputError
 from pacbayes.losses import LOSSES, SMOOTHING, nll_width
-from pacbayes.models.fine_tuned import open_fine_tuned
 from pacbayes.models.loading import OpenOptions
+from pacbayes.models.opening import open_fine_tuned
 from pacbayes.objects import OBJECTS, Run
 from pacbayes.objects import compressed as compressed_module
 from pacbayes.objects.compressed import CODE_FILE

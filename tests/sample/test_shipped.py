@@ -82,8 +82,8 @@ def test_adapters_have_the_reported_accuracy_and_beat_the_base(base, level):
 def test_exact_loss_is_greedy_decoding_to_the_end_token(base):
     """The loss is 0 exactly where `generate` writes the reference and then stops."""
     from pacbayes.losses import LOSSES
-    from pacbayes.models.fine_tuned import open_fine_tuned
     from pacbayes.models.loading import OpenOptions
+    from pacbayes.models.opening import open_fine_tuned
     from pacbayes.risk import Scorer
 
     opened = open_fine_tuned(OpenOptions(checkpoint=SAMPLE / "adapters" / "medium"))
