@@ -29,7 +29,6 @@ from pacbayes.models.row_noise import (
     ByTokens,
     Known,
     Weight,
-    cheaper_by_tokens,
     look_up,
     multiply,
 )
@@ -53,7 +52,7 @@ class LayerNoise:
     per_row = True
 
     def __init__(
-        self, parameters: Mapping[str, Tensor], *, by_tokens: ByTokens = cheaper_by_tokens
+        self, parameters: Mapping[str, Tensor], *, by_tokens: ByTokens | None = None
     ) -> None:
         self.tensors: dict[str, Tensor] = dict(parameters)
         self._by_tokens = by_tokens
@@ -101,7 +100,9 @@ class _ForwardPass(TorchFunctionMode):
         by_tokens: See `LayerNoise`.
     """
 
-    def __init__(self, weights: Mapping[str, Weight], batch: Batch, by_tokens: ByTokens) -> None:
+    def __init__(
+        self, weights: Mapping[str, Weight], batch: Batch, by_tokens: ByTokens | None
+    ) -> None:
         super().__init__()
         self._weights = weights
         self._names = {id(weight.centre): name for name, weight in weights.items()}

@@ -17,7 +17,10 @@ from torch import Tensor, nn
 from pacbayes.posteriors.noise import Draw, standard_normals
 
 _SMALL = 1 << 14
-"""Most variates in a part that several tensors share."""
+_SMALL_ON_DEVICE = 1 << 20
+"""Most variates in a part that several tensors share. A part costs a few microseconds of the host
+besides its variates, in which a GPU makes a million of them: without large parts, the two factors
+of each layer of an adapter would keep it waiting."""
 
 
 class Noise(Protocol):
@@ -84,7 +87,7 @@ def places(tensors: Mapping[str, Tensor]) -> dict[str, Place]:
     size = 0
     for name, tensor in tensors.items():
         size += tensor.numel()
-        if not groups or size > _SMALL:
+        if not groups or size > (_SMALL if tensor.device.type == "cpu" else _SMALL_ON_DEVICE):
             groups.append([])
             size = tensor.numel()
         groups[-1].append(name)
@@ -117,7 +120,11 @@ def drawn(centre: Tensor, sigma: float | Tensor, normals: Tensor) -> Tensor:
     noise = normals.view(len(normals), *centre.shape)
     if isinstance(sigma, Tensor):
         return (centre + sigma * noise).to(centre.dtype)
-    return torch.add(centre, noise, alpha=sigma).to(centre.dtype)
+    if torch.is_grad_enabled():
+        return torch.add(centre, noise, alpha=sigma).to(centre.dtype)
+    # added in float32 all the same, but a GPU then writes the sum once, in the type of the centre
+    out = torch.empty(noise.shape, dtype=centre.dtype, device=centre.device)
+    return torch.add(centre, noise, alpha=sigma, out=out)
 
 
 class WeightNoise:

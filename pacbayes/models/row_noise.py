@@ -37,17 +37,27 @@ Rows = slice | list[int]
 """Some rows of a batch; consecutive ones as a slice, which copies nothing."""
 
 _CHUNK = 1 << 18
-"""Weights made at once: the memory of the explicit way."""
+_CHUNK_ON_DEVICE = 1 << 25
+"""Weights made at once, or those of one row where these are more: the memory of the explicit way. A
+GPU needs many to be busy; 6 bytes each in bfloat16 and 8 in float32, so 192 or 256 MiB."""
 
 
 def cheaper_by_tokens(n_tokens: int, n_in: int, n_out: int) -> bool:
-    """Whether multiplying by tokens takes less time than making the weights.
+    """Whether multiplying by tokens takes less time than making the weights, on a CPU.
 
     Measured on one x86-64 core, in the time that one weight takes (2 ns): the Gram matrix and its
     eigenvalues in float64, the product with Z, and Z itself.
     """
     root = 2e5 + 0.5 * n_tokens**3 + 0.04 * n_tokens**2 * n_in
     return root + (0.02 * n_tokens + 0.8) * n_tokens * n_out < n_in * n_out
+
+
+def cheaper_way(device: torch.device) -> ByTokens:
+    """What chooses the cheaper way on a device: weights are always made where it is no CPU.
+
+    A GPU makes a weight in picoseconds, but eigenvalues of hundreds of tokens take milliseconds.
+    """
+    return cheaper_by_tokens if device.type == "cpu" else lambda *_: False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,22 +83,26 @@ class Batch:
         return self.draws[rows] if isinstance(rows, slice) else [self.draws[r] for r in rows]
 
     @cached_property
-    def _shared(self) -> dict[int, Tensor]:
+    def _shared(self) -> dict[tuple[int, torch.device], tuple[Tensor, int]]:
         return {}
 
     def normals(self, rows: Rows, place: Place, tensor: Tensor) -> Tensor:
         """Variates of the rows' draws for the tensor at a place, shape (rows, tensor.numel()).
 
-        A part that several tensors share is made once.
+        A part that several tensors share is made once, and let go when all of it has been taken;
+        once on each device, if a model is spread over several.
         """
         if place.size == tensor.numel():
             return normals_at(place, self.draws_of(rows), tensor)
-        if place.part not in self._shared:
-            self._shared[place.part] = standard_normals(
-                self.draws, place.size, part=place.part, device=tensor.device
-            )
-        end = place.start + tensor.numel()
-        return self._shared[place.part][rows, place.start : end]
+        key = place.part, tensor.device
+        if key not in self._shared:
+            made = standard_normals(self.draws, place.size, part=place.part, device=tensor.device)
+            self._shared[key] = made, made.numel()
+        made, left = self._shared.pop(key)
+        taken = made[rows, place.start : place.start + tensor.numel()]
+        if left > taken.numel():
+            self._shared[key] = made, left - taken.numel()
+        return taken
 
     def gather(self, unit: Sequence[int], x: Tensor) -> Tensor:
         """What belongs to the tokens of a unit in x (rows, width, ...), as (tokens, ...)."""
@@ -136,10 +150,14 @@ def look_up(ids: Tensor, weight: Weight, batch: Batch) -> tuple[Tensor, Known]:
     ids; padding gets the centre.
     """
     out = functional.embedding(ids, weight.centre)
+    on_host = ids.cpu()  # one wait for a GPU, as how many ids occur must be known, not one a unit
     known: dict[Draw, tuple[Tensor, Tensor]] = {}
     for unit in batch.units:
         draw = batch.draws[unit[0]]
-        found, place = batch.gather(unit, ids).unique(return_inverse=True)
+        found, place = (
+            indices.to(ids.device, non_blocking=True)
+            for indices in batch.gather(unit, on_host).unique(return_inverse=True)
+        )
         centre = weight.centre[found]
         normals = standard_normals([draw], centre.numel(), part=weight.part, device=ids.device)
         (values,) = drawn(centre, weight.sigma, normals)
@@ -153,7 +171,7 @@ def multiply(
     weight: Weight,
     batch: Batch,
     *,
-    by_tokens: ByTokens,
+    by_tokens: ByTokens | None,
     roots: dict[Draw, Tensor],
     known: Known,
 ) -> Tensor:
@@ -163,18 +181,20 @@ def multiply(
         x: The activations.
         weight: The matrix.
         batch: What the rows are.
-        by_tokens: Chooses the way, for each unit by itself.
+        by_tokens: Chooses the way, for each unit by itself; None for `cheaper_way`.
         roots: The roots of X Xᵀ that are known for this x; new ones are added.
         known: Rows of an (out, in) matrix that the draws have already.
     """
     n_in, n_out = weight.as_map.shape
+    by_tokens = by_tokens or cheaper_way(x.device)
     chosen: list[list[int]] = []
     explicit: list[list[int]] = []
     for unit in batch.units:
         n_tokens = sum(batch.lengths[row] for row in unit)
         (chosen if by_tokens(n_tokens, n_in, n_out) else explicit).append(unit)
     rows = sorted(row for unit in explicit for row in unit)
-    step = len(x) if torch.is_grad_enabled() else max(1, _CHUNK // (n_in * n_out))
+    at_once = _CHUNK if x.device.type == "cpu" else _CHUNK_ON_DEVICE
+    step = len(x) if torch.is_grad_enabled() else max(1, at_once // (n_in * n_out))
     if len(rows) == len(x) <= step:
         return torch.bmm(x, _matrices(weight, slice(None), batch, known))
     out = x.new_zeros(*x.shape[:2], n_out)  # finite in padding, which attention multiplies by 0

@@ -104,7 +104,7 @@ def standard_normals(
     Row i is a function of `draws[i]`, `part`, `size` and the kind of the device alone. On the CPU:
     SFC64 (Doty-Humphrey) seeded with the key itself, then Box–Muller on 32 random bits each for
     radius and angle, so no variate exceeds 6.7 (probability 3e-11). On another device: its own
-    generator, seeded with 63 random bits of the key.
+    generator, seeded with 63 random bits of the key; two models of GPU may give other noise.
 
     Args:
         draws: Whose noise.
@@ -114,7 +114,7 @@ def standard_normals(
     """
     device = torch.device(device)
     if device.type != "cpu":
-        return torch.stack([_on_device(draw.bits(part), size, device) for draw in draws])
+        return _on_device([draw.bits(part) for draw in draws], size, device)
     out = np.empty((len(draws), size), dtype=np.float32)
     streams = [draw.bits(part) for draw in draws]
     for left in range(0, size, _BLOCK):
@@ -147,6 +147,10 @@ def _box_muller(out: npt.NDArray[np.float32], streams: Sequence[np.random.SFC64]
     sines *= radius[:, : width - half]
 
 
-def _on_device(bits: np.random.SFC64, size: int, device: torch.device) -> Tensor:
-    generator = torch.Generator(device).manual_seed(int(bits.random_raw()) >> 1)
-    return torch.randn(size, generator=generator, device=device)
+def _on_device(streams: Sequence[np.random.SFC64], size: int, device: torch.device) -> Tensor:
+    out = torch.empty(len(streams), size, device=device)
+    generator = torch.Generator(device)
+    for row, stream in enumerate(streams):
+        # in place: rows made apart would have to be copied together
+        out[row].normal_(generator=generator.manual_seed(int(stream.random_raw()) >> 1))
+    return out

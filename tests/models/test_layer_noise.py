@@ -11,6 +11,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 from transformers.pytorch_utils import Conv1D
 
 from pacbayes.errors import InputError
+from pacbayes.models import noise as noise_in_place
+from pacbayes.models import row_noise
 from pacbayes.models.layer_noise import LayerNoise
 from pacbayes.models.noise import WeightNoise
 from pacbayes.models.row_check import check_rows
@@ -202,6 +204,34 @@ def test_explicit_rows_equal_weights_with_the_same_draw(name):
                 expected = model(input_ids=IDS[row : row + 1]).logits[0]
             length = LENGTHS[row]
             torch.testing.assert_close(found[row, :length], expected[:length], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("chunk", [1, 1 << 25])
+def test_rows_equal_weights_with_the_large_parts_of_a_gpu(monkeypatch, chunk):
+    """All tensors share one part, taken row by row or at once."""
+    monkeypatch.setattr(noise_in_place, "_SMALL", noise_in_place._SMALL_ON_DEVICE)
+    monkeypatch.setattr(row_noise, "_CHUNK", chunk)
+    assert {place.part for place in noise_in_place.places(parameters(llama())).values()} == {0}
+    test_explicit_rows_equal_weights_with_the_same_draw("llama")
+    test_explicit_rows_equal_weights_with_the_same_draw("gpt2")
+
+
+def test_a_shared_part_is_let_go_when_all_of_it_was_taken():
+    tensors = {"a": torch.zeros(3), "b": torch.zeros(2, 2)}
+    where = noise_in_place.places(tensors)
+    batch = row_noise.Batch(draws=tuple(draws(3)), lengths=(1, 1, 1))
+    whole = noise_in_place.normals_at(where["b"], draws(3), tensors["b"])
+    batch.normals(slice(None), where["a"], tensors["a"])
+    first = batch.normals(slice(0, 1), where["b"], tensors["b"])
+    assert batch._shared
+    others = batch.normals([1, 2], where["b"], tensors["b"])
+    assert not batch._shared
+    assert torch.equal(torch.cat([first, others]), whole)
+
+
+def test_weights_are_made_where_there_is_no_cpu():
+    assert row_noise.cheaper_way(torch.device("cpu")) is cheaper_by_tokens
+    assert not row_noise.cheaper_way(torch.device("cuda"))(60, 4096, 4096)
 
 
 def row_losses(model, ids, sigma, n, how=by_tokens, size=500):

@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 
 from pacbayes.errors import InputError
-from pacbayes.posteriors.noise import Draw, NoiseKey, Stream, standard_normals
+from pacbayes.posteriors.noise import Draw, NoiseKey, Stream, _on_device, standard_normals
 
 KEY = {"seed": 1, "stream": Stream.PILOT, "stratum": 0}
 
@@ -45,6 +45,21 @@ def test_a_row_is_a_function_of_its_key(size):
     assert torch.isfinite(together).all()
     for row in (4, 0):
         assert torch.equal(standard_normals([draws[row]], size, part=3)[0], together[row])
+
+
+def test_noise_of_a_devices_own_generator():
+    """With the CPU in the place of a GPU: rows are functions of their keys, and standard normal."""
+    draws = [draw(unit=u) for u in range(50)]
+
+    def made(some):
+        return _on_device([one.bits(3) for one in some], 20_000, torch.device("cpu"))
+
+    together = made(draws)
+    for row in (7, 0):
+        assert torch.equal(made([draws[row]])[0], together[row])
+    assert stats.kstest(together.numpy().ravel(), "norm").pvalue > 1e-5
+    correlations = np.corrcoef(together.numpy().astype(float)) - np.eye(len(draws))
+    assert np.abs(correlations).max() < 6 / 20_000**0.5
 
 
 def test_every_word_of_the_key_matters():
