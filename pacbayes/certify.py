@@ -36,7 +36,7 @@ from pacbayes.certificate import (
 from pacbayes.certificate import Loss as LossNote
 from pacbayes.data.records import sha256_of
 from pacbayes.data.sample import Part, Sample, SourceFile, Unit
-from pacbayes.draws import Draws, DrawStore, Estimate
+from pacbayes.draws import DrawStore, Estimate
 from pacbayes.errors import InputError
 from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES, SMOOTHING, Loss
@@ -48,7 +48,7 @@ from pacbayes.posteriors.noise import FORMAT as NOISE_FORMAT
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.posteriors.prior_scale import GRID, Grid
 from pacbayes.risk import FloatArray, Scorer
-from pacbayes.sampling import plan_sampling, sample_pairs
+from pacbayes.sampling import Sampler
 from pacbayes.team import ALONE, Team
 from pacbayes.weight_perturbation import (
     Family,
@@ -241,15 +241,21 @@ def certify(
         sweeps = passes + 1 + bool(sample.prior_files)
         tick = track(f"stratum {stratum.part.name}", sweeps * stratum.part.n_records)
         busy = replace(scorer, tick=tick)
-        share = shares[index].monte_carlo
+        sampler = Sampler(
+            scorer=busy,
+            units=stratum.units,
+            sigmas=scales.sigmas,
+            seed=settings.seed,
+            stratum=index,
+            store=store,
+            passes=passes,
+            pilot=settings.pilot,
+            delta=shares[index].monte_carlo,
+        )
         if settings.tolerance is None:
-            centre, estimates = _whole_passes(
-                busy, stratum.units, scales, settings, store, index, passes, share
-            )
+            centre, estimates = sampler.whole_passes()
         else:
-            centre, estimates = _until_tolerance(
-                busy, stratum.units, scales, settings, store, index, passes, share
-            )
+            centre, estimates = sampler.until(settings.tolerance)
         at_prior = _at_prior(busy, stratum.units) if sample.prior_files else None
         held_out: Sequence[HeldOut | None] = [None] * len(settings.losses)
         if sample.held_out:
@@ -288,58 +294,6 @@ class _Stratum:
     @property
     def n_unscorable(self) -> int:
         return sum(example.unscorable is not None for unit in self.units for example in unit)
-
-
-def _whole_passes(
-    scorer: Scorer,
-    units: Sequence[Unit],
-    scales: Scales,
-    settings: Settings,
-    store: DrawStore,
-    stratum: int,
-    passes: int,
-    delta: float,
-) -> tuple[FloatArray, list[Estimate]]:
-    """Losses without noise, shape (losses, units), and an estimate of each loss under noise."""
-    key = NoiseKey(seed=settings.seed, stream=Stream.CERTIFICATE, stratum=stratum)
-
-    def one_pass(draw: int) -> FloatArray:
-        return store.get(
-            stratum,
-            draw,
-            lambda: scorer.under_noise(units, scales.sigmas, key=key, draw=draw),
-        )
-
-    losses = np.stack([one_pass(draw) for draw in range(passes)], axis=1)
-    draws = [Draws(losses=of_one, block=scorer.units_per_draw) for of_one in losses]
-    return scorer.at_centre(units), [found.estimate(delta) for found in draws]
-
-
-def _until_tolerance(
-    scorer: Scorer,
-    units: Sequence[Unit],
-    scales: Scales,
-    settings: Settings,
-    store: DrawStore,
-    stratum: int,
-    passes: int,
-    delta: float,
-) -> tuple[FloatArray, list[Estimate]]:
-    """As `_whole_passes`, from as few draws as the tolerance takes."""
-    assert settings.tolerance is not None
-    plan = plan_sampling(
-        scorer,
-        units,
-        scales.sigmas,
-        pilot=settings.pilot,
-        key=NoiseKey(seed=settings.seed, stream=Stream.PILOT, stratum=stratum),
-        tolerance=settings.tolerance,
-        delta=delta,
-        most=passes * len(units),
-    )
-    key = NoiseKey(seed=settings.seed, stream=Stream.CERTIFICATE, stratum=stratum)
-    found = sample_pairs(scorer, units, scales.sigmas, plan, key=key, store=store)
-    return plan.centre, found
 
 
 def _certify_stratum(

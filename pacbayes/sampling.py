@@ -1,9 +1,10 @@
-"""The posterior's empirical risk from as few forward passes as it takes.
+"""The posterior's empirical risk: from whole passes, or from as few draws as it takes.
 
-A draw is a pair: a unit, chosen with a probability fixed beforehand, and fresh posterior noise.
-What is averaged is how far its loss under noise is from its known loss without, so that only the
-units that the noise changes count; units with small margins are chosen more often. The interval is
-a betting bound, valid whenever one looks, and drawing stops when it is narrow enough.
+In the second way a draw is a pair: a unit, chosen with a probability fixed beforehand, and fresh
+posterior noise. What is averaged is how far its loss under noise is from its known loss without, so
+that only the units that the noise changes count; units with small margins are chosen more often.
+The interval is a betting bound, valid whenever one looks, and drawing stops when it is narrow
+enough.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from scipy.special import ndtr
 
 from pacbayes.confidence import ControlVariate
 from pacbayes.data.sample import Unit
-from pacbayes.draws import DrawStore, Estimate
+from pacbayes.draws import Draws, DrawStore, Estimate
 from pacbayes.losses import MARGIN
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.risk import FloatArray, Scorer
@@ -50,40 +51,71 @@ class Plan:
     most: int
 
 
-def plan_sampling(
-    scorer: Scorer,
-    units: Sequence[Unit],
-    sigmas: Mapping[str, float],
-    *,
-    pilot: int,
-    key: NoiseKey,
-    tolerance: float,
-    delta: float,
-    most: int,
-) -> Plan:
-    """Scores all units without noise and a pilot with it, and fixes how the units are drawn.
+@dataclass(frozen=True, kw_only=True)
+class Sampler:
+    """Estimates the posterior's mean losses on one stratum, all losses from the same draws.
 
-    Args:
+    Attributes:
         scorer: Scores with the losses of the certificate.
-        units: The units of a stratum.
+        units: The units of the stratum.
         sigmas: Posterior scale by tensor.
-        pilot: How many units are tried under noise.
-        key: Of the pilot's noise, which is no draw of the certificate.
-        tolerance: See `Plan`.
-        delta: See `Plan`.
-        most: See `Plan`.
+        seed: Of all draws.
+        stratum: Number of the stratum.
+        store: Where finished draws are kept.
+        passes: Whole passes over the units, or as many draws at most.
+        pilot: Units that are tried under noise that is no draw of the certificate.
+        delta: Failure probability of each estimate's interval, both sides together.
     """
-    with_margin = replace(scorer, losses=(*scorer.losses, MARGIN))
-    *centre, margins = with_margin.at_centre(units)
-    noisy = scorer.under_noise(units[:pilot], sigmas, key=key, draw=0)
-    flipped = float((noisy[0] != centre[0][:pilot]).mean())
-    return Plan(
-        centre=np.array(centre),
-        probabilities=probabilities_by_margin(margins, flipped),
-        tolerance=tolerance,
-        delta=delta,
-        most=most,
-    )
+
+    scorer: Scorer
+    units: Sequence[Unit]
+    sigmas: Mapping[str, float]
+    seed: int
+    stratum: int
+    store: DrawStore
+    passes: int
+    pilot: int
+    delta: float
+
+    def whole_passes(self) -> tuple[FloatArray, list[Estimate]]:
+        """Losses without noise, shape (losses, units), and an estimate of each loss under noise."""
+        key = self._key(Stream.CERTIFICATE)
+
+        def one_pass(draw: int) -> FloatArray:
+            return self.store.get(
+                self.stratum,
+                draw,
+                lambda: self.scorer.under_noise(self.units, self.sigmas, key=key, draw=draw),
+            )
+
+        losses = np.stack([one_pass(draw) for draw in range(self.passes)], axis=1)
+        draws = [Draws(losses=of_one, block=self.scorer.units_per_draw) for of_one in losses]
+        return self.scorer.at_centre(self.units), [found.estimate(self.delta) for found in draws]
+
+    def until(self, tolerance: float) -> tuple[FloatArray, list[Estimate]]:
+        """As `whole_passes`, from as few draws as the tolerance takes."""
+        plan = self.plan(tolerance)
+        key = self._key(Stream.CERTIFICATE)
+        found = sample_pairs(self.scorer, self.units, self.sigmas, plan, key=key, store=self.store)
+        return plan.centre, found
+
+    def plan(self, tolerance: float) -> Plan:
+        """Scores all units without noise and a pilot with it, and fixes how units are drawn."""
+        with_margin = replace(self.scorer, losses=(*self.scorer.losses, MARGIN))
+        *centre, margins = with_margin.at_centre(self.units)
+        tried, key = self.units[: self.pilot], self._key(Stream.PILOT)
+        noisy = self.scorer.under_noise(tried, self.sigmas, key=key, draw=0)
+        flipped = float((noisy[0] != centre[0][: self.pilot]).mean())
+        return Plan(
+            centre=np.array(centre),
+            probabilities=probabilities_by_margin(margins, flipped),
+            tolerance=tolerance,
+            delta=self.delta,
+            most=self.passes * len(self.units),
+        )
+
+    def _key(self, stream: Stream) -> NoiseKey:
+        return NoiseKey(seed=self.seed, stream=stream, stratum=self.stratum)
 
 
 def probabilities_by_margin(margins: FloatArray, flipped: float) -> FloatArray:
