@@ -1,4 +1,7 @@
 import math
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from fractions import Fraction
 
@@ -7,7 +10,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from pacbayes.certificate import ScaleGrid
+from pacbayes.certificate import Certificate, ScaleGrid
 from pacbayes.certify import Settings, Shares, certify
 from pacbayes.data.sample import read_sample
 from pacbayes.ledger import DeltaLedger
@@ -198,3 +201,28 @@ def raw_tensors(checkpoints):
         k: torch.from_numpy(v)
         for k, v in load_file(checkpoints / "initial" / "adapter_model.safetensors").items()
     }
+
+
+def test_a_killed_run_ends_in_the_same_certificate(checkpoints, problem_file, tmp_path):
+    program = [sys.executable, "-c", "from pacbayes.cli import bound_main; bound_main()"]
+    arguments = [
+        *("--checkpoint", checkpoints / "adapter", "--prior", checkpoints / "initial"),
+        *("--data", problem_file, "--loss", "token", "--passes", 120),
+    ]
+
+    def command(out):
+        return [*program, *map(str, arguments), "--out", str(tmp_path / out)]
+
+    running = subprocess.Popen(command("killed"), stderr=subprocess.DEVNULL)
+    draws = tmp_path / "killed" / "draws"
+    while running.poll() is None and len(list(draws.glob("*/*.npy"))) < 3:
+        time.sleep(0.02)
+    running.kill()
+    running.wait()
+    kept = len(list(draws.glob("*/*.npy")))
+    assert 3 <= kept < 120, "killed before it was done"
+    strata = []
+    for out in ("killed", "whole"):
+        subprocess.run(command(out), check=True, capture_output=True)
+        strata.append(Certificate.read(tmp_path / out / "certificate.json").strata)
+    assert strata[0] == strata[1]
