@@ -14,6 +14,7 @@ from pacbayes.models import folder as folders
 from pacbayes.models.draw_mode import noise_of
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import (
+    PRIOR_NOISE,
     TRAINED_SET,
     OpenOptions,
     Source,
@@ -60,6 +61,7 @@ def open_adapter(options: OpenOptions) -> FineTuned:
         )
     model = options.place(model)
     parameters = {name: module.weight for name, module in changed.items()}
+    noted = noise_learned_with(initial, changed)
     return FineTuned(
         model=model,
         tokenizer=tokenizer,
@@ -67,12 +69,12 @@ def open_adapter(options: OpenOptions) -> FineTuned:
         kind="adapter",
         noise=noise_of(model, parameters, options.draw_mode),
         prior_centre={k: before[k] for k in changed},
-        relative_scales=noise_learned_with(initial, changed) or factor_scales(changed),
+        relative_scales=noted or factor_scales(changed),
         suggested_sigmas=suggested_sigmas(options.checkpoint, changed),
         posterior=source_of(options.checkpoint, options),
         prior=prior,
         base=source,
-        assumptions=(*assumptions, TRAINED_SET),
+        assumptions=(*assumptions, *([PRIOR_NOISE] if noted else []), TRAINED_SET),
     )
 
 

@@ -12,6 +12,7 @@ from pacbayes.models import folder as folders
 from pacbayes.models.draw_mode import noise_of
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import (
+    PRIOR_NOISE,
     TRAINED_SET,
     OpenOptions,
     context_of,
@@ -46,6 +47,7 @@ def open_full(options: OpenOptions) -> FineTuned:
     changed = _changed_parameters(model, prior, options)
     before = dict(prior.named_parameters())
     model = options.place(model)
+    noted = noise_learned_with(options.prior, changed)
     return FineTuned(
         model=model,
         tokenizer=tokenizer,
@@ -53,13 +55,13 @@ def open_full(options: OpenOptions) -> FineTuned:
         kind="full",
         noise=noise_of(model, changed, options.draw_mode),
         prior_centre={k: before[k].detach().cpu() for k in changed},
-        relative_scales=noise_learned_with(options.prior, changed)
-        or root_mean_squares(before, changed),
+        relative_scales=noted or root_mean_squares(before, changed),
         suggested_sigmas=suggested_sigmas(options.checkpoint, changed),
         posterior=source_of(options.checkpoint, options),
         prior=source_of(options.prior, options),
         assumptions=(
             "The prior's weights were fixed without the certification data.",
+            *([PRIOR_NOISE] if noted else []),
             TRAINED_SET,
         ),
     )

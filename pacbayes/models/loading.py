@@ -19,6 +19,7 @@ NOTES = "pacbayes.json"
 ``initial_adapter`` (folder of the adapter before training, relative to the checkpoint) and
 ``sigma_posterior`` (standard deviation by tensor name, used as one starting point)."""
 
+PRIOR_NOISE = "The noise noted with the prior was learned without the certification data."
 TRAINED_SET = "Which tensors to train was decided without the certification data."
 
 

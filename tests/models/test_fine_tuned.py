@@ -235,3 +235,17 @@ def test_gpt2_with_tied_embeddings(tmp_path, tokenizer):
     for name, found in opened_model.distances_squared.items():
         expected = float(((after[name].double() - before[name].double()) ** 2).sum())
         assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_prior_keeps_the_noise_noted_with_it(copy):
+    names = raw(copy / "initial")
+    noted = {name: 0.1 + 0.01 * i for i, name in enumerate(sorted(names))}
+    (copy / "initial" / "pacbayes.json").write_text(json.dumps({"sigma_posterior": noted}))
+    model = opened(copy / "adapter", prior=copy / "initial")
+    assert model.relative_scales == {name: noted[name] for name in model.sizes}
+    assert any("noise noted with the prior" in sentence for sentence in model.assumptions)
+    (copy / "initial" / "pacbayes.json").write_text(
+        json.dumps({"sigma_posterior": dict.fromkeys(noted, 0)})
+    )
+    with pytest.raises(InputError, match="`sigma_posterior` must map tensor names to positive"):
+        opened(copy / "free", prior=copy / "initial")
