@@ -234,6 +234,9 @@ def test_optimise_then_certify_the_file(run_bound, good, tmp_path):
     code, _, err = run_bound(*flat(good), "--posterior", file, "--optimize", 1)
     assert code == 2
     assert "would be overwritten by --optimize" in err
+    code, _, err = run_bound(*flat(good), "--posterior", file, "--family", "isotropic")
+    assert code == 2
+    assert "--posterior has noise scales of its own" in err
     # and a rerun of the whole thing changes nothing
     run_bound(*flat(good), "--optimize", 10)
     assert Certificate.read(tmp_path / "out" / "certificate.json").posterior == first.posterior

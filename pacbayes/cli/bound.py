@@ -172,6 +172,8 @@ def bound(
     groups = _groups(family, group or [])
     if prior_data and prior is None:
         raise InputError("--prior-data says what a prior was trained on; give it as --prior.")
+    if posterior is not None and family != "per-tensor":
+        raise InputError("--posterior has noise scales of its own; --family and --group search.")
     if prior_scale is not None and not 0 < prior_scale < math.inf:
         raise InputError(f"--prior-scale must be positive and finite, got {prior_scale}.")
     if tolerance is not None and not 0 < tolerance < 1:
