@@ -94,11 +94,3 @@ def join_team() -> Team:
             "torchrun, or set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in each."
         ) from None
     return team
-
-
-def leave_team(team: Team) -> None:
-    """Disconnects."""
-    if team.size > 1:
-        from torch import distributed
-
-        distributed.destroy_process_group()

@@ -68,14 +68,14 @@ class Family(ABC):
         return {name: mean.numel() for name, mean in self.means.items()}
 
     @property
-    @abstractmethod
     def n_normals(self) -> int:
-        """How many standard normals make one draw."""
+        """How many standard normals make one draw: one for each weight unless there is more."""
+        return sum(self.sizes.values())
 
     @property
-    @abstractmethod
     def blocks(self) -> dict[str, tuple[str, ...]]:
-        """Tensors that may depend on one another under Q; different blocks are independent."""
+        """Tensors that may depend on one another under Q; each alone unless a family ties them."""
+        return {name: (name,) for name in self.means}
 
     @abstractmethod
     def require_valid(self) -> None:

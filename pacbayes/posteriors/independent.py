@@ -19,16 +19,6 @@ class Independent(Family):
     def scale_of(self, name: str) -> Tensor:
         """Standard deviations of a tensor's weights: one without dimensions, or one for each."""
 
-    @property
-    def n_normals(self) -> int:
-        """One for each weight."""
-        return sum(self.sizes.values())
-
-    @property
-    def blocks(self) -> dict[str, tuple[str, ...]]:
-        """See `Family.blocks`."""
-        return {name: (name,) for name in self.means}
-
     def noise(self, normals: Tensor) -> dict[str, Tensor]:
         """See `Family.noise`."""
         return {name: z * self.scale_of(name).to(z) for name, z in self.split(normals)}

@@ -78,16 +78,6 @@ class Kronecker(Family):
             require_shape(what, factor, (side, side))
             require_finite(what, factor)
 
-    @property
-    def n_normals(self) -> int:
-        """One for each weight."""
-        return sum(self.sizes.values())
-
-    @property
-    def blocks(self) -> dict[str, tuple[str, ...]]:
-        """See `Family.blocks`."""
-        return {name: (name,) for name in self.means}
-
     def noise(self, normals: Tensor) -> dict[str, Tensor]:
         """See `Family.noise`."""
         return {name: self._noise_of(name, z) for name, z in self.split(normals)}
