@@ -9,5 +9,14 @@ What a fit says of budgets that were not run is a forecast.
 from pacbayes.learning_curves.cells import Cells, cells
 from pacbayes.learning_curves.curves import Curves
 from pacbayes.learning_curves.fit import LearningCurves, fit_learning_curves
+from pacbayes.learning_curves.surface import TransferSurface, fit_transfer_surface
 
-__all__ = ["Cells", "Curves", "LearningCurves", "cells", "fit_learning_curves"]
+__all__ = [
+    "Cells",
+    "Curves",
+    "LearningCurves",
+    "TransferSurface",
+    "cells",
+    "fit_learning_curves",
+    "fit_transfer_surface",
+]

@@ -46,7 +46,7 @@ class Cells:
         """Runs beyond the first of each cell: what tells seeds' noise from a curve's misfit."""
         return int(np.sum(self.n_runs - 1))
 
-    def variance(self, risk: Floats, seed_correlation: float) -> Floats:
+    def variance(self, risk: Floats, seed_correlation: float | Floats) -> Floats:
         """Return the variance of each cell's mean, if the risks are `risk`: finite tests and seeds.
 
         A run's measured risk has variance R(1 − R)(1/n_test + ρ), ρ the correlation that two test

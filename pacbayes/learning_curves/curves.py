@@ -64,11 +64,11 @@ class Curves:
             scale=np.exp(between(np.log(self.scale))),
         )
 
-    def risk(self, budget: float) -> Floats:
-        """Return R(d, budget), shape (fits, D)."""
+    def risk(self, budget: float | Floats) -> Floats:
+        """Return R(d, budget), shape (fits, D); budgets that differ by fit have shape (fits, 1)."""
         return self.asymptote + (self.base_risk[:, None] - self.asymptote) * self.unlearnt(budget)
 
-    def unlearnt(self, budget: float) -> Floats:
+    def unlearnt(self, budget: float | Floats) -> Floats:
         """Return 1/(1 + (budget/k_d)^g), the part of r₀ − c_d still above c_d, (fits, D)."""
         part: Floats = expit(self.exponent[:, None] * np.log(self.scale / budget))
         return part

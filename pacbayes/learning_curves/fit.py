@@ -38,8 +38,10 @@ class LearningCurves:
         data: The runs.
         coordinates: In which the fits were made.
         z: The best fit's coordinates, shape (size,).
+        z_fits: Those of the fits, shape (fits, size).
         variance: Variance of each cell's mean, shape (cells,).
         seed_correlation: ρ, see `Cells.variance`.
+        seed_freedom: Degrees of freedom that ρ was estimated from.
         converged: Share of the fits that converged.
         unknown: Sentences on what these runs cannot tell.
         assumptions: Sentences on what the forecasts rest on.
@@ -50,8 +52,10 @@ class LearningCurves:
     data: Cells
     coordinates: Coordinates
     z: Floats
+    z_fits: Floats
     variance: Floats
     seed_correlation: float
+    seed_freedom: float
     converged: float
     unknown: tuple[str, ...]
     assumptions: tuple[str, ...]
@@ -101,7 +105,7 @@ def fit_learning_curves(
         base_risk=start,
         base_risk_spread=spread,
     )
-    z, variance, correlation = weighted_fit(data, space)
+    z, variance, correlation, freedom = weighted_fit(data, space)
     fits = _bootstrap(data, space, z, variance, _resampling(data, by_seed), n_fits, seed)
     return LearningCurves(
         best=space.curves(z[None]),
@@ -109,21 +113,23 @@ def fit_learning_curves(
         data=data,
         coordinates=space,
         z=z,
+        z_fits=fits.x,
         variance=variance,
         seed_correlation=correlation,
+        seed_freedom=freedom,
         converged=float(np.mean(fits.converged)),
         unknown=tuple(_unknown(data, space, fits.x, base_risk)),
         assumptions=tuple(_assumptions(monotone)),
     )
 
 
-def weighted_fit(data: Cells, space: Coordinates) -> tuple[Floats, Floats, float]:
-    """Return the best fit's coordinates, the cells' variances and ρ, refitted until they agree.
+def weighted_fit(data: Cells, space: Coordinates) -> tuple[Floats, Floats, float, float]:
+    """Return best coordinates, cells' variances, ρ and its degrees of freedom, refitted in turns.
 
     Without repeated seeds ρ is what scatter about the fitted curves exceeds that of finite tests.
     """
     z = np.zeros(space.size)
-    risk, correlation = data.smoothed_mean(), 0.0
+    risk, correlation, freedom = data.smoothed_mean(), 0.0, float(data.degrees_of_freedom)
     for _ in range(ROUNDS):
         if data.degrees_of_freedom:
             correlation = data.seed_correlation(risk)
@@ -132,8 +138,8 @@ def weighted_fit(data: Cells, space: Coordinates) -> tuple[Floats, Floats, float
         z = solution.x[0]
         risk = space.risk(z[None], data.place, data.budget)[0][0]
         if not data.degrees_of_freedom:
-            correlation = _correlation_from_misfit(data, solution, risk)
-    return z, data.variance(risk, correlation), correlation
+            correlation, freedom = _correlation_from_misfit(data, solution, risk)
+    return z, data.variance(risk, correlation), correlation, freedom
 
 
 def solve(
@@ -165,13 +171,15 @@ def solve(
     )
 
 
-def _correlation_from_misfit(data: Cells, solution: Solution, risk: Floats) -> float:
-    """Return ρ such that the misfit is what tests and seeds explain; single runs in all cells."""
-    gram = np.swapaxes(solution.jacobian[0], 0, 1) @ solution.jacobian[0]
-    fitted = np.trace(np.linalg.solve(gram + np.eye(len(gram)), gram))  # parameters in effect
+def _correlation_from_misfit(
+    data: Cells, solution: Solution, risk: Floats
+) -> tuple[float, float]:
+    """Return ρ such that tests and seeds explain the misfit, and its degrees of freedom."""
+    gram = solution.jacobian[0].T @ solution.jacobian[0]
+    parameters_in_effect = np.trace(np.linalg.solve(gram + np.eye(len(gram)), gram))
+    freedom = max(len(risk) - float(parameters_in_effect), 1.0)
     misfit = np.sum((data.mean - risk) ** 2 / data.variance(risk, 0.0))
-    excess = misfit / max(len(risk) - fitted, 1.0) - 1
-    return float(max(0.0, excess) * np.mean(data.test_share))
+    return float(max(0.0, misfit / freedom - 1) * np.mean(data.test_share)), freedom
 
 
 def _bootstrap(

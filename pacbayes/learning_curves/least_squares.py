@@ -35,7 +35,7 @@ def penalized_least_squares(
     centre: Floats,
     *,
     max_steps: int = 200,
-    tolerance: float = 1e-13,
+    tolerance: float = 1e-9,
 ) -> Solution:
     """Minimise |residuals(x)|² + |x − centre|², problem by problem.
 
@@ -68,7 +68,7 @@ def penalized_least_squares(
         better = _objective(trial, centre[active], trial_r) <= before
         moved = active[better]
         x[moved], r[moved], jacobian[moved] = trial[better], trial_r[better], trial_jacobian[better]
-        damping = np.where(better, damping / 5, damping * 4)
+        damping = np.where(better, np.maximum(damping / 5, 1e-12), damping * 4)
     converged = np.ones(len(x), dtype=np.bool_)
     converged[active] = False
     return Solution(x=x, residuals=r, jacobian=jacobian, converged=converged)
