@@ -78,6 +78,10 @@ def test_bad_weights(change, message):
 def test_strata_that_do_not_agree_in_number():
     with pytest.raises(InputError, match="one column for each entry"):
         fit_transfer_surface(
-            difficulty=[0, 1], budget=[5, 5], risks=[[0.1], [0.2]], n_tests=[10],
-            base_risks=[0.5, 0.5], n_base=[None, None],
+            difficulty=[0, 1],
+            budget=[5, 5],
+            risks=[[0.1], [0.2]],
+            n_tests=[10],
+            base_risks=[0.5, 0.5],
+            n_base=[None, None],
         )
