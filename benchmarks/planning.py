@@ -1,10 +1,9 @@
 """How much worse than the best difficulty the planners' choices are, in worlds with a known answer.
 
-Run ``python -m benchmarks.planning [--worlds W] [--seeds S] [--family NAME ...]
-[--planner NAME ...] [--out FILE]`` in
-the root of the repository; a set of pilots takes about a second on one core. Worlds are those of
-`benchmarks.worlds` (W of the family of the planner's curves, W of each family that departs from
-it) and of `benchmarks.perceptron`; S sets of pilots each. Plans are judged by the exact target
+Run ``python -m benchmarks.planning`` in the root of the repository; ``--help`` lists what can be
+chosen. A set of pilots takes about a second on one core. Worlds are those of `benchmarks.worlds`
+(``--worlds`` of the family of the planner's curves and of each family that departs from it) and of
+`benchmarks.perceptron`, with ``--seeds`` sets of pilots each. Plans are judged by the exact target
 risk at 1, 2, 4, 8 and 16 times the largest pilot budget. The table has, by family of worlds,
 
 - ``excess``: mean over worlds, pilots and budgets of the chosen difficulty's target risk over the

@@ -299,10 +299,18 @@ TARGETS: Mapping[str, tuple[float, ...]] = MappingProxyType(
 """Weights of the strata in the target."""
 
 
-def parametric_world(number: int) -> World:
-    """A world of the family with random parameters; the number is its seed."""
+def parametric_world(number: int, *, kl_exponent: float | None = None) -> World:
+    """A world of the family with random parameters.
+
+    Args:
+        number: Seed of the parameters.
+        kl_exponent: a of a KL that grows like n^a, instead of one below 1 at random; it has no
+            part in the risks.
+    """
     rng = np.random.default_rng([5, number])
     curves = _parameters(rng)
+    if kl_exponent is not None:
+        curves = replace(curves, kl_exponent=kl_exponent)
     smallest = int(rng.integers(100, 400))
     return World(
         name=f"parametric-{number}",
