@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 
 from benchmarks.perceptron.worlds import PERCEPTRONS
 from benchmarks.planners import PLANNERS, Plan, Planner
-from benchmarks.worlds import MISSPECIFIED, MULTIPLES, World, parametric_world
+from benchmarks.world import MULTIPLES, World
+from benchmarks.worlds import MISSPECIFIED, parametric_world
 
 Array = NDArray[np.float64]
 Row = Mapping[str, object]
