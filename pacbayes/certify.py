@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pacbayes import __version__
+from pacbayes.bets import choose_bets, shares_of
 from pacbayes.certificate import (
     Centre,
     Certificate,
@@ -36,11 +37,13 @@ from pacbayes.models.loading import Source
 from pacbayes.optimize import Plan, improve
 from pacbayes.posteriors.gaussian import group_kl
 from pacbayes.posteriors.noise import FORMAT as NOISE_FORMAT
+from pacbayes.risk import FloatArray
 from pacbayes.sampling import Sampler
 from pacbayes.settings import Settings, Shares
 from pacbayes.stratum import (
     EncodedPart,
     certify_stratum,
+    complexity_of,
     held_out_of,
     held_out_risk,
     losses_at_prior,
@@ -150,10 +153,14 @@ def certify(
             pilot=settings.pilot,
             delta=shares[index].monte_carlo,
         )
-        if settings.tolerance is None:
-            centre, estimates = sampler.whole_passes()
+        graded = [stratum.graded(loss) for loss in scorer.losses]
+        wanted = settings.tolerance is not None or any(graded)
+        pilot = sampler.pilot_losses() if wanted else None
+        lams = _bets(stratum, graded, pilot, scales, shares[index], sampler.n_draws)
+        if settings.tolerance is None or pilot is None:
+            centre, estimates = sampler.whole_passes(lams)
         else:
-            centre, estimates = sampler.until(settings.tolerance)
+            centre, estimates = sampler.until(settings.tolerance, pilot, lams)
         at_prior = losses_at_prior(busy, stratum.units) if sample.prior_files else None
         held_out: Sequence[HeldOut | None] = [None] * len(settings.losses)
         if sample.held_out:
@@ -176,6 +183,29 @@ def certify(
         _assemble(model, sample, settings, LOSSES[name], scales, ledger, tuple(found))
         for name, found in zip(settings.losses, certified, strict=True)
     )
+
+
+def _bets(
+    stratum: EncodedPart,
+    graded: Sequence[bool],
+    pilot: FloatArray | None,
+    scales: Scales,
+    shares: Shares,
+    n_draws: int,
+) -> list[tuple[float, ...]]:
+    """Bets for each loss that is graded, from its losses on the pilot."""
+    if pilot is None:
+        return [() for _ in graded]
+    complexity = complexity_of(stratum.part.n, scales, shares, graded=True)
+    terms: Any = {
+        "complexity": complexity.kl + complexity.log_term,
+        "n_draws": n_draws,
+        "delta": shares_of(shares.monte_carlo, 2)[1],
+    }
+    return [
+        choose_bets(losses, **terms) if wanted else ()
+        for losses, wanted in zip(pilot, graded, strict=True)
+    ]
 
 
 def _assemble(
