@@ -41,11 +41,7 @@ def shares_of(delta: float, n_bets: int) -> tuple[float, float]:
 
 
 def choose_bets(
-    pilot: Array,
-    *,
-    complexity: float,
-    n_draws: int,
-    delta: float,
+    pilot: Array, *, complexity: float, n_draws: float, delta: float
 ) -> tuple[float, float]:
     """The λ in (0, 1) and the λ below 0 that promise the best bounds on the risk.
 
@@ -60,14 +56,21 @@ def choose_bets(
     (True, True)
     """
     cost = math.log(1 / delta) / n_draws
-
-    def mean_shares(lams: Array) -> Array:
-        return np.asarray(log_shares(lams[:, None], pilot).mean(axis=1).clip(max=1.0))
-
-    above = 1 / (1 + np.exp(-_GRID))
-    share = binary_kl_inverse_upper(mean_shares(above), cost)
-    upper = -np.expm1(log_bet(above, 1.0) * share - complexity) / above
-    below = -np.exp(_GRID)
-    share = binary_kl_inverse_lower(mean_shares(below), cost)
-    lower = -np.expm1(log_bet(below, 1.0) * share - complexity) / below
+    above, upper = _tried(pilot, complexity, cost, upper=True)
+    below, lower = _tried(pilot, complexity, cost, upper=False)
     return float(above[upper.argmin()]), float(below[lower.argmax()])
+
+
+def promised(pilot: Array, *, complexity: float) -> float:
+    """The upper bound at the best bet, were the pilot's mean loss the posterior's."""
+    _, upper = _tried(pilot, complexity, 0.0, upper=True)
+    return min(1.0, float(upper.min()))
+
+
+def _tried(pilot: Array, complexity: float, cost: float, *, upper: bool) -> tuple[Array, Array]:
+    """Bets, and the bounds that they promise; `cost` is that of estimating their mean shares."""
+    lams = 1 / (1 + np.exp(-_GRID)) if upper else -np.exp(_GRID)
+    shares = log_shares(lams[:, None], pilot).mean(axis=1).clip(max=1.0)
+    inverse = binary_kl_inverse_upper if upper else binary_kl_inverse_lower
+    mean_logs = log_bet(lams, 1.0) * inverse(shares, cost)
+    return lams, np.asarray(-np.expm1(mean_logs - complexity) / lams)

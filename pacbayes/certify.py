@@ -31,7 +31,7 @@ from pacbayes.data.sample import Sample, SourceFile
 from pacbayes.draws import DrawStore
 from pacbayes.errors import InputError
 from pacbayes.ledger import DeltaLedger
-from pacbayes.losses import LOSSES, SMOOTHING, Loss
+from pacbayes.losses import LOSSES, SMOOTHING, Loss, is_graded
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
 from pacbayes.optimize import Plan, improve
@@ -57,6 +57,11 @@ from pacbayes.weight_perturbation import (
 
 _SEED_FIXED = (
     "The seed was fixed in advance: the best of several runs with different seeds is not certified."
+)
+_LAYER_NOISE = (
+    "The posterior's noise was added inside the layers' products, with their rounding in {}: the "
+    "certificate takes what that rounding changes in a loss for nothing. (--draw-mode block writes "
+    "it into the weights, whose rounding is a map of both distributions and costs nothing.)"
 )
 
 Track = Callable[[str, int | None], Callable[..., None]]
@@ -153,7 +158,7 @@ def certify(
             pilot=settings.pilot,
             delta=shares[index].monte_carlo,
         )
-        graded = [stratum.graded(loss) for loss in scorer.losses]
+        graded = [is_graded(loss, stratum.units) for loss in scorer.losses]
         wanted = settings.tolerance is not None or any(graded)
         pilot = sampler.pilot_losses() if wanted else None
         lams = _bets(stratum, graded, pilot, scales, shares[index], sampler.n_draws)
@@ -247,7 +252,12 @@ def _assemble(
         strata=strata,
         joint={},
         data=_files(sample.files),
-        assumptions=(*sample.assumptions, *model.assumptions, _SEED_FIXED),
+        assumptions=(
+            *sample.assumptions,
+            *model.assumptions,
+            _SEED_FIXED,
+            *([_LAYER_NOISE.format(settings.dtype)] if model.noise.per_row else []),
+        ),
         environment=_environment(model, settings),
     )
 

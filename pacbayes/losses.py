@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -76,6 +76,11 @@ def margin(logits: Tensor, targets: Tensor) -> float:
 def nll_width(size: int) -> float:
     """Nats between the best and the worst smoothed prediction over `size` tokens."""
     return math.log1p((1 - SMOOTHING) * size / SMOOTHING)
+
+
+def is_graded(loss: Loss, units: Sequence[Sequence[object]]) -> bool:
+    """Whether a unit's loss, the mean over its records, may lie strictly between 0 and 1."""
+    return loss.graded or any(len(unit) > 1 for unit in units)
 
 
 MARGIN = Loss(

@@ -15,7 +15,6 @@ from pacbayes.certificate import Complexity, HeldOut, HeldOutRisk, StratumCertif
 from pacbayes.data.records import sha256_of
 from pacbayes.data.sample import Part, Unit
 from pacbayes.draws import Estimate
-from pacbayes.losses import Loss
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.risk import FloatArray, Scorer
@@ -39,10 +38,6 @@ class EncodedPart:
     def n_unscorable(self) -> int:
         """Records that count as loss 1."""
         return sum(example.unscorable is not None for unit in self.units for example in unit)
-
-    def graded(self, loss: Loss) -> bool:
-        """Whether a unit's loss, the mean over its records, may lie strictly between 0 and 1."""
-        return loss.graded or any(len(unit) > 1 for unit in self.units)
 
 
 def complexity_of(n: int, scales: Scales, shares: Shares, *, graded: bool) -> Complexity:
