@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pacbayes.data.duplicates import Duplicates, find_duplicates, near_overlap, overlap
 from pacbayes.data.encode import Example, encode
 from pacbayes.data.records import Record, read_jsonl, sha256_of
-from pacbayes.data.strata import Stratum, cut, exact_duplicates, overlap
+from pacbayes.data.strata import cut
+from pacbayes.data.strata_by_difficulty import difficulties_of, quantile_edges, quantile_note
+from pacbayes.data.units import Stratum
 from pacbayes.errors import InputError
 
 Unit = tuple[Example, ...]
@@ -60,7 +63,8 @@ class Sample:
         files: The certification files.
         held_out_files: The held-out files.
         prior_files: What the prior was trained on, if anything.
-        n_duplicates: Records whose content occurs in an earlier unit too.
+        duplicates: Records that repeat one another and yet count as independent.
+        notes: What its reader should know about the cut and the duplicates, a sentence each.
         assumptions: What the certificate takes for granted about them, in plain sentences.
     """
 
@@ -69,7 +73,8 @@ class Sample:
     files: tuple[SourceFile, ...]
     held_out_files: tuple[SourceFile, ...]
     prior_files: tuple[SourceFile, ...]
-    n_duplicates: int
+    duplicates: Duplicates
+    notes: tuple[str, ...]
     assumptions: tuple[str, ...]
 
 
@@ -80,6 +85,7 @@ def read_sample(
     prior_data: Sequence[Path] = (),
     k: int | None = None,
     edges: Sequence[float] | None = None,
+    levels: str | None = None,
 ) -> Sample:
     """Reads the files and cuts them into strata, the held-out ones in the same way.
 
@@ -89,55 +95,116 @@ def read_sample(
         prior_data: Files that the prior was trained on.
         k: Number of quantile strata.
         edges: Edges between strata.
+        levels: Field of which each distinct value is a stratum.
 
     Raises:
         InputError: See `read_jsonl` and `cut`; also held-out files that do not match the data, or
             share a record or a group with them; also prior data that share a record, a group or
             an id with them.
     """
-    files = [read_jsonl(path) for path in data]
-    held_files = [read_jsonl(path) for path in held_out]
+    field = "stratum" if levels in (None, "difficulty") else str(levels)
+    files = [read_jsonl(path, stratum_field=field) for path in data]
+    held_files = [read_jsonl(path, stratum_field=field) for path in held_out]
     if held_out and len(held_out) != len(data):
         raise InputError(
             f"{len(held_out)} held-out files for {len(data)} data files; give one for each, in "
             "the same order."
         )
     records = [record for file in files for record in file]
-    strata = _parts(records, cut(files, k=k, edges=edges))
+    found = cut(files, k=k, edges=edges, levels=levels)
+    notes = [] if k is None else [quantile_note(found, k)]
+    strata = _parts(records, found)
+    assumptions = _assumptions(records, strata, k, edges, field if levels != "difficulty" else None)
     if k is not None:
         edges = _edges_between(strata)
     held_parts: tuple[Part, ...] = ()
     if held_files:
         _refuse_leaks(records, held_files, "held-out data must be disjoint from it")
         held_records = [record for file in held_files for record in file]
-        held_parts = _matched(strata, _parts(held_records, cut(held_files, edges=edges)))
+        held_parts = _matched(
+            strata, _parts(held_records, cut(held_files, edges=edges, levels=levels))
+        )
     prior_files = [read_jsonl(path) for path in prior_data]
     _refuse_leaks(records, prior_files, _PRIOR_SPLIT)
     _refuse_ids(records, prior_files)
+    duplicates = find_duplicates(records)
+    if duplicates.summary:
+        assumptions = (*assumptions, f"{duplicates.summary[0].upper()}{duplicates.summary[1:]}")
+    notes += [
+        duplicates.summary,
+        _near_note(records, held_files, "--held-out", "the held-out bounds are too low"),
+        _near_note(records, prior_files, "--prior-data", "the prior has seen the data"),
+    ]
     return Sample(
         strata=strata,
         held_out=held_parts,
         files=_sources(data, files),
         held_out_files=_sources(held_out, held_files),
         prior_files=_sources(prior_data, prior_files),
-        n_duplicates=sum(len(same) - 1 for same in exact_duplicates(records)),
-        assumptions=_assumptions(k, edges),
+        duplicates=duplicates,
+        notes=tuple(note for note in notes if note),
+        assumptions=assumptions,
     )
 
 
-def _assumptions(k: int | None, edges: Sequence[float] | None) -> tuple[str, ...]:
-    independent = (
-        "The units of each stratum (records, or groups where given) are independent draws from "
-        "the distribution that the certificate speaks of."
+def _near_note(
+    records: Sequence[Record], others: Sequence[Sequence[Record]], option: str, danger: str
+) -> str | None:
+    apart = [record for file in others for record in file]
+    if not apart or not (near := near_overlap(records, apart)):
+        return None
+    first = apart[near[0]]
+    return (
+        f"{len(near)} of {len(apart)} records of {option} have nearly the prompt of a record of "
+        f"--data (the first: {first.path}:{first.line}); if they are copies, {danger}."
     )
-    if k is not None:
-        return independent, (
-            "Stratum edges are quantiles of the sample's own difficulties, so each certified risk "
-            "is averaged over the difficulties that the sample has."
-        )
+
+
+_INDEPENDENT = (
+    "The units of each stratum (records, or groups where given) are independent draws from the "
+    "distribution that the certificate speaks of."
+)
+_OWN_QUANTILES = (
+    "Stratum edges are quantiles of the sample's own difficulties, so each certified risk is "
+    "averaged over the difficulties that the sample has."
+)
+_EDGES_BEFORE = "Stratum edges were chosen without looking at labels or losses."
+_SCORED_APART = (
+    "A record's difficulty depends on that record alone: it was not scored with a model that was "
+    "trained on the certification data."
+)
+_MANY_DIFFICULTIES = 100
+"""With no more distinct difficulties, edges may well be quantiles by coincidence."""
+
+
+def _assumptions(
+    records: Sequence[Record],
+    strata: Sequence[Part],
+    k: int | None,
+    edges: Sequence[float] | None,
+    field: str | None,
+) -> tuple[str, ...]:
+    """What cannot be checked; `field` is that of the labels, None if they are difficulties."""
+    if k is not None or _read_off(records, edges):
+        return _INDEPENDENT, _OWN_QUANTILES, _SCORED_APART
     if edges is not None:
-        return independent, "Stratum edges were chosen without looking at labels or losses."
-    return (independent,)
+        return _INDEPENDENT, _EDGES_BEFORE, _SCORED_APART
+    if field is None:
+        return _INDEPENDENT, _SCORED_APART
+    if len({record.path for record in records}) > 1:
+        return _INDEPENDENT, "Records were put into the files without looking at their losses."
+    if len(strata) > 1:
+        return _INDEPENDENT, f"A record's `{field}` was given without looking at its loss."
+    return (_INDEPENDENT,)
+
+
+def _read_off(records: Sequence[Record], edges: Sequence[float] | None) -> bool:
+    """Whether edges are exactly the quantiles of many distinct difficulties: no coincidence."""
+    if not edges:
+        return False
+    difficulties = difficulties_of(records)
+    enough = len(set(difficulties)) > _MANY_DIFFICULTIES
+    return enough and quantile_edges(difficulties, len(edges) + 1) == tuple(edges)
 
 
 def _edges_between(strata: Sequence[Part]) -> list[float]:
