@@ -9,6 +9,7 @@ from typing import Any
 
 from pacbayes.data.duplicates import Duplicates, find_duplicates, near_overlap, overlap
 from pacbayes.data.encode import Example, encode
+from pacbayes.data.pass_rates import pass_rate_noise
 from pacbayes.data.records import Record, read_jsonl, sha256_of
 from pacbayes.data.strata import cut
 from pacbayes.data.strata_by_difficulty import difficulties_of, quantile_edges, quantile_note
@@ -117,6 +118,7 @@ def read_sample(
     assumptions = _assumptions(records, strata, k, edges, field if levels != "difficulty" else None)
     if k is not None:
         edges = _edges_between(strata)
+    meaning = _pass_rate_note(records, edges)
     held_parts: tuple[Part, ...] = ()
     if held_files:
         _refuse_leaks(records, held_files, "held-out data must be disjoint from it")
@@ -128,10 +130,10 @@ def read_sample(
     _refuse_leaks(records, prior_files, _PRIOR_SPLIT)
     _refuse_ids(records, prior_files)
     duplicates = find_duplicates(records)
-    if duplicates.summary:
-        assumptions = (*assumptions, f"{duplicates.summary[0].upper()}{duplicates.summary[1:]}")
+    lasting = [note for note in (meaning, duplicates.summary) if note]
+    assumptions = (*assumptions, *(f"{note[0].upper()}{note[1:]}" for note in lasting))
     notes += [
-        duplicates.summary,
+        *lasting,
         _near_note(records, held_files, "--held-out", "the held-out bounds are too low"),
         _near_note(records, prior_files, "--prior-data", "the prior has seen the data"),
     ]
@@ -145,6 +147,21 @@ def read_sample(
         notes=tuple(note for note in notes if note),
         assumptions=assumptions,
     )
+
+
+_ROUNDED = 1e-6
+"""How far a difficulty that was written to a file may be from 1 − k/m."""
+
+
+def _pass_rate_note(records: Sequence[Record], edges: Sequence[float] | None) -> str | None:
+    """How far pass rates can be trusted, where all difficulties are 1 − k/m."""
+    rates = [r.pass_rate for r in records if r.pass_rate and r.difficulty is not None]
+    measured = [r.difficulty for r in records if r.pass_rate and r.difficulty is not None]
+    if not edges or len(rates) < len(records):
+        return None
+    if any(abs(d - (1 - k / m)) > _ROUNDED for d, (k, m) in zip(measured, rates, strict=True)):
+        return None
+    return pass_rate_noise([k for k, _ in rates], [m for _, m in rates], edges).summary
 
 
 def _near_note(

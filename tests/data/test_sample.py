@@ -93,3 +93,23 @@ def test_duplicates_are_an_assumption(write):
     assert sample.duplicates.n_if_copies == 2
     assert sample.notes[0].startswith("of 4 units 2 repeat an earlier one")
     assert sample.assumptions[-1] == f"O{sample.notes[0][1:]}"
+
+
+def test_noise_of_pass_rates(tmp_path):
+    def written(difficulty):
+        path = tmp_path / "d.jsonl"
+        lines = [
+            {"text": f"t{i}", "difficulty": difficulty(i % 9), "pass_rate": {"k": i % 9, "m": 8}}
+            for i in range(90)
+        ]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return path
+
+    sample = read_sample([written(lambda k: 1 - k / 8)], edges=[0.3, 0.6])
+    (note,) = sample.notes
+    assert sample.assumptions[-1] == f"D{note[1:]}"
+    assert note.startswith("difficulties are pass rates of 8 samples, with a standard deviation")
+    assert "the strata are those of the measured rates" in note
+    # a difficulty on another scale says nothing about where true rates lie
+    assert read_sample([written(lambda k: 2.0 * k)], edges=[3, 6]).notes == ()
+    assert read_sample([written(lambda k: 1 - k / 8)]).notes == ()
