@@ -79,7 +79,7 @@ def find_duplicates(records: Sequence[Record], *, threshold: float = THRESHOLD) 
     unit_of = {i: number for number, unit in enumerate(units) for i in unit}
     prompts = [_question(record) for record in records]
     sets, counts = [], []
-    for keys in ([_text(record) for record in records], prompts, _near_keys(prompts, threshold)):
+    for keys in ([text_of(record) for record in records], prompts, _near_keys(prompts, threshold)):
         same = _sets_by(keys)
         sets.append(tuple(s for s in same if len({unit_of[i] for i in s}) > 1))
         counts.append(_n_if_grouped(len(units), [[unit_of[i] for i in s] for s in same]))
@@ -96,7 +96,7 @@ def find_duplicates(records: Sequence[Record], *, threshold: float = THRESHOLD) 
 
 def exact_duplicates(records: Sequence[Record]) -> Sets:
     """Return the sets of records with the same text that count as different units."""
-    same = _sets_by([_text(record) for record in records])
+    same = _sets_by([text_of(record) for record in records])
     return tuple(indices for indices in same if len(units_of(records, indices)) > 1)
 
 
@@ -129,7 +129,8 @@ def normal_form(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _text(record: Record) -> tuple[str, ...]:
+def text_of(record: Record) -> tuple[str, ...]:
+    """Return all that a record says, in normal form: equal for copies."""
     turns = (part for m in record.messages for part in (m.role, m.content))
     whole = (record.prompt, record.completion, record.text, *turns)
     return tuple(normal_form(part or "") for part in whole)
