@@ -76,7 +76,8 @@ def select(
     _one_of(window=window, difficulty=difficulty, weights=weights, plan=plan)
     from pacbayes.cli.progress import progress
     from pacbayes.data.pool import read_pool
-    from pacbayes.planning.subset import check_out, note_plan, report_path, write_subset
+    from pacbayes.data.scoring import report_path
+    from pacbayes.planning.subset import check_out, note_plan, write_subset
 
     check_out(out, pool, overwrite=overwrite)
     if plan is None:

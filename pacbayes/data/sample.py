@@ -7,12 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pacbayes.data.duplicates import Duplicates, find_duplicates, near_overlap, overlap
+from pacbayes.data.assumptions import (
+    INDEPENDENT,
+    near_note,
+    of_difficulty,
+    of_labels,
+    pass_rate_note,
+)
+from pacbayes.data.duplicates import Duplicates, find_duplicates, overlap
 from pacbayes.data.encode import Example, encode
-from pacbayes.data.pass_rates import pass_rate_noise
 from pacbayes.data.records import Record, read_jsonl, sha256_of
+from pacbayes.data.scoring import Scoring, read_scoring
 from pacbayes.data.strata import cut
-from pacbayes.data.strata_by_difficulty import difficulties_of, quantile_edges, quantile_note
+from pacbayes.data.strata_by_difficulty import quantile_note
 from pacbayes.data.units import Stratum
 from pacbayes.errors import InputError
 
@@ -61,6 +68,7 @@ class Sample:
     Attributes:
         strata: The certification sample of each stratum.
         held_out: The held-out sample of each stratum, or empty.
+        scoring: How the difficulties that the strata are cut by were scored, where that is known.
         files: The certification files.
         held_out_files: The held-out files.
         prior_files: What the prior was trained on, if anything.
@@ -71,6 +79,7 @@ class Sample:
 
     strata: tuple[Part, ...]
     held_out: tuple[Part, ...]
+    scoring: Scoring | None
     files: tuple[SourceFile, ...]
     held_out_files: tuple[SourceFile, ...]
     prior_files: tuple[SourceFile, ...]
@@ -115,10 +124,17 @@ def read_sample(
     found = cut(files, k=k, edges=edges, levels=levels)
     notes = [] if k is None else [quantile_note(found, k)]
     strata = _parts(records, found)
-    assumptions = _assumptions(records, strata, k, edges, field if levels != "difficulty" else None)
+    sources = _sources(data, files)
+    by_difficulty = k is not None or edges is not None or levels == "difficulty"
+    scoring = read_scoring(data[0], sources[0].sha256) if by_difficulty else None
+    assumptions = [INDEPENDENT]
+    if by_difficulty:
+        assumptions += of_difficulty(records, k, edges, scoring)
+    else:
+        assumptions += of_labels(len(files), len(strata), field)
     if k is not None:
         edges = _edges_between(strata)
-    meaning = _pass_rate_note(records, edges)
+    meaning = pass_rate_note(records, edges)
     held_parts: tuple[Part, ...] = ()
     if held_files:
         _refuse_leaks(records, held_files, "held-out data must be disjoint from it")
@@ -131,97 +147,23 @@ def read_sample(
     _refuse_ids(records, prior_files)
     duplicates = find_duplicates(records)
     lasting = [note for note in (meaning, duplicates.summary) if note]
-    assumptions = (*assumptions, *(f"{note[0].upper()}{note[1:]}" for note in lasting))
+    assumptions += [f"{note[0].upper()}{note[1:]}" for note in lasting]
     notes += [
         *lasting,
-        _near_note(records, held_files, "--held-out", "the held-out bounds are too low"),
-        _near_note(records, prior_files, "--prior-data", "the prior has seen the data"),
+        near_note(records, held_files, "--held-out", "the held-out bounds are too low"),
+        near_note(records, prior_files, "--prior-data", "the prior has seen the data"),
     ]
     return Sample(
         strata=strata,
         held_out=held_parts,
-        files=_sources(data, files),
+        scoring=scoring,
+        files=sources,
         held_out_files=_sources(held_out, held_files),
         prior_files=_sources(prior_data, prior_files),
         duplicates=duplicates,
         notes=tuple(note for note in notes if note),
-        assumptions=assumptions,
+        assumptions=tuple(assumptions),
     )
-
-
-_ROUNDED = 1e-6
-"""How far a difficulty that was written to a file may be from 1 − k/m."""
-
-
-def _pass_rate_note(records: Sequence[Record], edges: Sequence[float] | None) -> str | None:
-    """How far pass rates can be trusted, where all difficulties are 1 − k/m."""
-    rates = [r.pass_rate for r in records if r.pass_rate and r.difficulty is not None]
-    measured = [r.difficulty for r in records if r.pass_rate and r.difficulty is not None]
-    if not edges or len(rates) < len(records):
-        return None
-    if any(abs(d - (1 - k / m)) > _ROUNDED for d, (k, m) in zip(measured, rates, strict=True)):
-        return None
-    return pass_rate_noise([k for k, _ in rates], [m for _, m in rates], edges).summary
-
-
-def _near_note(
-    records: Sequence[Record], others: Sequence[Sequence[Record]], option: str, danger: str
-) -> str | None:
-    apart = [record for file in others for record in file]
-    if not apart or not (near := near_overlap(records, apart)):
-        return None
-    first = apart[near[0]]
-    return (
-        f"{len(near)} of {len(apart)} records of {option} have nearly the prompt of a record of "
-        f"--data (the first: {first.path}:{first.line}); if they are copies, {danger}."
-    )
-
-
-_INDEPENDENT = (
-    "The units of each stratum (records, or groups where given) are independent draws from the "
-    "distribution that the certificate speaks of."
-)
-_OWN_QUANTILES = (
-    "Stratum edges are quantiles of the sample's own difficulties, so each certified risk is "
-    "averaged over the difficulties that the sample has."
-)
-_EDGES_BEFORE = "Stratum edges were chosen without looking at labels or losses."
-_SCORED_APART = (
-    "A record's difficulty depends on that record alone: it was not scored with a model that was "
-    "trained on the certification data."
-)
-_MANY_DIFFICULTIES = 100
-"""With no more distinct difficulties, edges may well be quantiles by coincidence."""
-
-
-def _assumptions(
-    records: Sequence[Record],
-    strata: Sequence[Part],
-    k: int | None,
-    edges: Sequence[float] | None,
-    field: str | None,
-) -> tuple[str, ...]:
-    """What cannot be checked; `field` is that of the labels, None if they are difficulties."""
-    if k is not None or _read_off(records, edges):
-        return _INDEPENDENT, _OWN_QUANTILES, _SCORED_APART
-    if edges is not None:
-        return _INDEPENDENT, _EDGES_BEFORE, _SCORED_APART
-    if field is None:
-        return _INDEPENDENT, _SCORED_APART
-    if len({record.path for record in records}) > 1:
-        return _INDEPENDENT, "Records were put into the files without looking at their losses."
-    if len(strata) > 1:
-        return _INDEPENDENT, f"A record's `{field}` was given without looking at its loss."
-    return (_INDEPENDENT,)
-
-
-def _read_off(records: Sequence[Record], edges: Sequence[float] | None) -> bool:
-    """Whether edges are exactly the quantiles of many distinct difficulties: no coincidence."""
-    if not edges:
-        return False
-    difficulties = difficulties_of(records)
-    enough = len(set(difficulties)) > _MANY_DIFFICULTIES
-    return enough and quantile_edges(difficulties, len(edges) + 1) == tuple(edges)
 
 
 def _edges_between(strata: Sequence[Part]) -> list[float]:

@@ -84,6 +84,9 @@ class Window(_ByDifficulty):
 class Nearest(_ByDifficulty):
     """All units, the nearest to a difficulty first, equally near ones in random order.
 
+    How far out the last one is depends on the pool's difficulties: as with quantiles, the chosen
+    units are independent given their difficulties.
+
     Raises:
         InputError: The difficulty is not finite.
     """

@@ -17,6 +17,7 @@ import numpy as np
 from pacbayes import __version__
 from pacbayes.data.pool import Floats, Integers, Pool
 from pacbayes.data.records import sha256_of
+from pacbayes.data.scoring import read_scoring, report_path
 from pacbayes.errors import InputError
 from pacbayes.planning.rules import Rule
 from pacbayes.planning.selection import Share, choose, shuffled_records
@@ -88,6 +89,7 @@ class SelectionReport:
         budget: Independent units asked for.
         short: Whether fewer were supplied.
         pool: The file chosen from.
+        scoring: How the pool's difficulties were scored, if a report beside it says so.
         plan: The plan followed, if any.
         subset: The file written.
         strata: What each stratum supplied.
@@ -105,6 +107,7 @@ class SelectionReport:
     budget: int
     short: bool
     pool: FileNote
+    scoring: Mapping[str, Any] | None
     plan: PlanNote | None
     subset: FileNote
     strata: tuple[StratumSupply, ...]
@@ -134,11 +137,6 @@ class SelectionReport:
     def to_json(self) -> str:
         """Return the report as JSON."""
         return json.dumps(asdict(self), indent=2, allow_nan=False)
-
-
-def report_path(out: Path) -> Path:
-    """Return where the report of a subset goes."""
-    return out.with_name(f"{out.name}.report.json")
 
 
 def note_plan(path: Path) -> PlanNote:
@@ -189,6 +187,7 @@ def write_subset(
     with _in_place_of(report_path(out)) as note, _in_place_of(out) as file:
         sha256 = _write_lines(pool, records, file)
         difficulties = pool.unit_difficulties
+        scoring = read_scoring(pool.path, pool.sha256)
         report = SelectionReport(
             schema=SCHEMA,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -203,6 +202,7 @@ def write_subset(
                 n_records=pool.n_records,
                 n_units=pool.n_units,
             ),
+            scoring=None if scoring is None else scoring.settings,
             plan=plan,
             subset=FileNote(
                 path=str(out), sha256=sha256, n_records=len(records), n_units=len(units)

@@ -269,6 +269,24 @@ def test_levels_and_notes(good, tmp_path, run_bound):
     assert any(s.startswith("Of 63 units 3 answer") for s in certificate.assumptions)
 
 
+def test_difficulties_scored_with_the_checkpoint_are_refused(good, tmp_path, run_bound):
+    good["--data"] = shutil.copy(good["--data"], tmp_path / "d.jsonl")
+    good |= {"--strata": 2}
+    assert run_bound(*flat(good))[0] == 0
+    certificate = json.loads((good["--out"] / "certificate.json").read_text())
+    report = {
+        "schema": "pacbayes.score/1",
+        "out": {"sha256": certificate["data"][0]["sha256"]},
+        "settings": {
+            "score": {"by": "loss", "model": [certificate["posterior"]["centre"]["sha256"]]}
+        },
+    }
+    write(tmp_path / "d.jsonl.report.json", json.dumps(report))
+    code, _, err = run_bound(*flat(good))
+    assert code == 2
+    assert "difficulties that were scored with this very checkpoint" in err
+
+
 def test_too_long_counts_as_loss_one(good, tmp_path, run_bound):
     long = {"prompt": "a=1;" * 60, "completion": "a1"}
     text = good["--data"].read_text() + json.dumps(long) + "\n"

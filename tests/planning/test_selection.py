@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pacbayes.data.pool import read_pool
+from pacbayes.data.scoring import read_scoring, report_path
 from pacbayes.errors import InputError
 from pacbayes.planning.rules import (
     Interval,
@@ -25,7 +26,7 @@ from pacbayes.planning.selection import (
     shuffled_records,
     shuffled_units,
 )
-from pacbayes.planning.subset import check_out, report_path, write_subset
+from pacbayes.planning.subset import check_out, write_subset
 
 
 def line(i, difficulty, group=None, level=None):
@@ -272,6 +273,21 @@ def test_report_repeats_everything(make, tmp_path):
     }
     assert written["pool_difficulty"]["median"] == 3
     assert written["plan"] is None
+
+
+def test_how_the_pool_was_scored_is_handed_on(make, tmp_path):
+    pool = make([1, 2, 3])
+    settings = {"by": "pass-rate", "model": ["abc"]}
+    report = {
+        "schema": "pacbayes.score/1",
+        "out": {"sha256": pool.sha256},
+        "settings": {"score": settings},
+    }
+    report_path(pool.path).write_text(json.dumps(report))
+    out = tmp_path / "a.jsonl"
+    written = write_subset(pool, Window(low=2, high=4), 2, out, seed=0)
+    assert written.scoring == settings
+    assert read_scoring(out, written.subset.sha256).models == ("abc",)
 
 
 def test_interruption_leaves_nothing(make, tmp_path, monkeypatch):
