@@ -26,12 +26,14 @@ class Loss:
             (tokens,), and gives a loss in [0, 1].
         width: Nats that one unit of the loss stands for, as a function of the vocabulary's size;
             None where the loss has no unit.
+        graded: Whether one record's loss may lie strictly between 0 and 1.
     """
 
     name: str
     statement: str
     compute: Callable[[Tensor, Tensor], float]
     width: Callable[[int], float] | None = None
+    graded: bool = True
 
 
 def exact(logits: Tensor, targets: Tensor) -> float:
@@ -89,6 +91,7 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
             name="exact",
             statement="1 unless greedy decoding reproduces the reference completion, else 0",
             compute=exact,
+            graded=False,
         ),
         "token": Loss(
             name="token",
