@@ -11,7 +11,7 @@ from pacbayes.errors import InputError
 
 if TYPE_CHECKING:
     from pacbayes.planning.rules import Rule
-    from pacbayes.planning.subset import Distribution, SelectionReport
+    from pacbayes.planning.selection_report import Distribution, SelectionReport
 
 _BY = ("mixture", "difficulty")
 
@@ -105,7 +105,7 @@ def select(
     for note in report.notes:
         typer.echo(f"note: {note}", err=True)
     if as_json:
-        typer.echo(report.to_json())
+        typer.echo(report.to_json(), nl=False)
         return
     _show(report)
     typer.echo(f"Written: {out}, {report_path(out)}")

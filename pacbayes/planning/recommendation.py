@@ -69,11 +69,13 @@ def read_recommendation(path: Path, budget: int) -> Recommendation:
         optimum, mixture = entry.get("optimal_difficulty"), entry.get("mixture")
         return Recommendation(
             budget=budget,
-            difficulty=None if optimum is None else optimum["value"],
-            weights=None if mixture is None else dict(mixture["weights"]),
+            difficulty=None if optimum is None else float(optimum["value"]),
+            weights=None if mixture is None else _weights(mixture["weights"]),
             strata=_intervals(plan.get("strata") or []),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(
             f"is no {_SCHEMA} as `pacbayes plan` writes it ({error}).", path=path
         ) from error
@@ -92,14 +94,18 @@ def _read(path: Path) -> dict[str, Any]:
     return value
 
 
+def _weights(values: dict[str, Any]) -> dict[str, float]:
+    return {name: float(weight) for name, weight in values.items()}
+
+
 def _intervals(strata: list[dict[str, Any]]) -> tuple[Interval, ...]:
     if any(s.get("low") is None and s.get("high") is None for s in strata):
         return ()
     return tuple(
         Interval(
             name=s["name"],
-            low=-math.inf if s.get("low") is None else s["low"],
-            high=math.inf if s.get("high") is None else s["high"],
+            low=-math.inf if s.get("low") is None else float(s["low"]),
+            high=math.inf if s.get("high") is None else float(s["high"]),
         )
         for s in strata
     )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,122 +19,13 @@ from pacbayes.data.scoring import read_scoring, report_path
 from pacbayes.errors import InputError
 from pacbayes.planning.rules import Rule
 from pacbayes.planning.selection import Share, choose, shuffled_records
-
-SCHEMA = "pacbayes.selection/1"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileNote:
-    """A file: its path, SHA-256, records and independent units."""
-
-    path: str
-    sha256: str
-    n_records: int
-    n_units: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlanNote:
-    """The plan that was followed: its path and SHA-256."""
-
-    path: str
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Distribution:
-    """How the difficulties of units are distributed; a group has the mean of its records."""
-
-    mean: float
-    least: float
-    lower_quartile: float
-    median: float
-    upper_quartile: float
-    greatest: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class StratumSupply:
-    """What one stratum was asked for and gave.
-
-    Attributes:
-        name: The stratum.
-        weight: Its share of the budget.
-        wanted: Units that the budget asks of it.
-        supplied: Units it gave.
-        available: Units it has.
-        difficulty: Of the units it gave; None without difficulties or without units.
-    """
-
-    name: str
-    weight: float
-    wanted: int
-    supplied: int
-    available: int
-    difficulty: Distribution | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SelectionReport:
-    """What was chosen from a pool, the content of `OUT.report.json`.
-
-    Attributes:
-        schema: Always `pacbayes.selection/1`.
-        created: When, ISO 8601.
-        version: Of this package.
-        seed: Of the choice and of the order.
-        rule: How units were chosen.
-        budget: Independent units asked for.
-        short: Whether fewer were supplied.
-        pool: The file chosen from.
-        scoring: How the pool's difficulties were scored, if a report beside it says so.
-        plan: The plan followed, if any.
-        subset: The file written.
-        strata: What each stratum supplied.
-        difficulty: Of the chosen units, None without difficulties.
-        pool_difficulty: Of all units of the pool.
-        n_copies: Chosen records with the text of a record chosen in another unit.
-        n_uneven: Chosen groups with records of different difficulty.
-    """
-
-    schema: str
-    created: str
-    version: str
-    seed: int
-    rule: Mapping[str, Any]
-    budget: int
-    short: bool
-    pool: FileNote
-    scoring: Mapping[str, Any] | None
-    plan: PlanNote | None
-    subset: FileNote
-    strata: tuple[StratumSupply, ...]
-    difficulty: Distribution | None
-    pool_difficulty: Distribution | None
-    n_copies: int
-    n_uneven: int
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the user should know, a sentence each."""
-        notes = []
-        if self.short:
-            notes.append(f"{self.subset.n_units} units of the {self.budget} that were asked for.")
-        if self.n_copies:
-            notes.append(
-                f"{self.n_copies} chosen records have the text of another unit's; if they are "
-                "copies, give them one `group`, as n counts independent units."
-            )
-        if self.n_uneven:
-            notes.append(
-                f"{self.n_uneven} chosen groups have records of different difficulty; each was "
-                "placed by their mean."
-            )
-        return tuple(notes)
-
-    def to_json(self) -> str:
-        """Return the report as JSON."""
-        return json.dumps(asdict(self), indent=2, allow_nan=False)
+from pacbayes.planning.selection_report import (
+    Distribution,
+    FileNote,
+    PlanNote,
+    SelectionReport,
+    StratumSupply,
+)
 
 
 def note_plan(path: Path) -> PlanNote:
@@ -189,7 +78,6 @@ def write_subset(
         difficulties = pool.unit_difficulties
         scoring = read_scoring(pool.path, pool.sha256)
         report = SelectionReport(
-            schema=SCHEMA,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=__version__,
             seed=seed,
@@ -202,7 +90,7 @@ def write_subset(
                 n_records=pool.n_records,
                 n_units=pool.n_units,
             ),
-            scoring=None if scoring is None else scoring.settings,
+            scoring=None if scoring is None else dict(scoring.settings),
             plan=plan,
             subset=FileNote(
                 path=str(out), sha256=sha256, n_records=len(records), n_units=len(units)
@@ -213,7 +101,7 @@ def write_subset(
             n_copies=_n_copies(pool, records),
             n_uneven=_n_uneven(pool, records),
         )
-        note.write(report.to_json().encode() + b"\n")
+        note.write(report.to_json().encode(errors="backslashreplace"))
         note.flush()  # a full disk is to be noticed before the subset is in its place
     return report
 

@@ -78,6 +78,7 @@ def test_what_a_plan_lacks(plan, budget, by, message):
         ({"budgets": 3}, "is no pacbayes.plan/1 as"),
         ({"budgets": [{}]}, "is no pacbayes.plan/1 as"),
         ({"budgets": [{"budget": 100, "mixture": {"weights": 3}}]}, "is no pacbayes.plan/1 as"),
+        ({"budgets": [{"budget": 100, "mixture": {"weights": {"a": "x"}}}]}, "is no pacbayes.plan"),
     ],
 )
 def test_files_that_are_no_plan(plan, changes, message):

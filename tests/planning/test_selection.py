@@ -26,6 +26,7 @@ from pacbayes.planning.selection import (
     shuffled_records,
     shuffled_units,
 )
+from pacbayes.planning.selection_report import SelectionReport
 from pacbayes.planning.subset import check_out, write_subset
 
 
@@ -273,6 +274,7 @@ def test_report_repeats_everything(make, tmp_path):
     }
     assert written["pool_difficulty"]["median"] == 3
     assert written["plan"] is None
+    assert SelectionReport.read(report_path(tmp_path / "a.jsonl")) == report
 
 
 def test_how_the_pool_was_scored_is_handed_on(make, tmp_path):
