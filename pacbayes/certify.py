@@ -101,7 +101,8 @@ def certify(
 
     Raises:
         InputError: The settings ask for optimisation, but there is no folder for it, or they ask
-            for a family with fewer scales.
+            for a family with fewer scales; or the strata are cut by difficulties that were scored
+            with the model itself.
     """
     if settings.optimize and posterior_folder is None:
         raise InputError("`optimize` needs a folder to write the posterior to.")
@@ -109,6 +110,12 @@ def certify(
         raise InputError(
             f"--optimize learns a scale for each tensor; it does not go with --family "
             f"{settings.family}."
+        )
+    if sample.scoring is not None and model.folder.sha256 in sample.scoring.models:
+        raise InputError(
+            "the strata are cut by difficulties that were scored with this very checkpoint, so "
+            "they depend on the labels it was trained on; score with the base model.",
+            path=model.folder.path,
         )
     strata = [EncodedPart.encode(part, model) for part in sample.strata]
     scorer = settings.scorer(model)
