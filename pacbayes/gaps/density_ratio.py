@@ -39,7 +39,9 @@ def beta(train_weights: ArrayLike, target_weights: ArrayLike, q: float) -> float
     covered = train > 0
     ratio = target[covered] / train[covered]
     largest = float(ratio.max())
-    if largest == 0 or math.isinf(q):
+    if largest == 0:
+        return 0.0
+    if math.isinf(q):
         return float(up(largest))
     # powers of ratios of at most 1 do not overflow
     inside = math.fsum((train[covered] * (ratio / largest) ** float(q)).tolist())
