@@ -67,10 +67,10 @@ def same_answer(first: str, second: str) -> bool:
         return first.strip() == second.strip()
     if _text(first) == _text(second) != "":
         return True
-    lists = _listed(_value(first)), _listed(_value(second))
-    if lists[0] and lists[1]:
-        return _same_lists(*lists)
-    return not any(lists) and _same_expression(_value(first), _value(second))
+    ours, theirs = _listed(_value(first)), _listed(_value(second))
+    if ours and theirs:
+        return _same_lists(ours, theirs)
+    return ours is theirs is None and _same_expression(_value(first), _value(second))
 
 
 def _text(answer: str) -> str:

@@ -1,4 +1,4 @@
-r"""Numbers and expressions of final answers, read by a small grammar and compared in ball arithmetic.
+r"""Numbers and expressions of final answers, read by a small grammar.
 
 Nothing is evaluated that the grammar does not know: no Python, no `sympify`. The text is short, is
 nested little, and every operation takes a bounded time, so that ``9^{9^{9^9}}`` ends at once.
@@ -7,82 +7,41 @@ The grammar, in LaTeX or plain: decimals, thousands separators, scientific notat
 ``+ - * / ^ !``, ``\cdot \times \div``, products without a sign, ``\frac``, mixed numbers,
 ``\sqrt[n]``, ``pi``, ``e``, ``i``, single letters and Greek letters with subscripts, and
 ``sin cos tan ln log exp``.
-
-Two expressions are equal if their balls overlap at some fixed points, with at least 154 digits of
-them known: what holds at points that have nothing to do with the expressions holds everywhere, but
-for a negligible share of points (Schwartz 1980, Zippel 1979, for polynomials). If the balls are
-apart at one point, the expressions differ: that is proved.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, TypeAlias
 
-from flint import acb, arb, ctx, fmpq, fmpz
+from pacbayes.difficulty.operations import (
+    FUNCTIONS,
+    Ball,
+    Expression,
+    added,
+    applied,
+    divided,
+    equal,
+    factorial,
+    letter,
+    multiplied,
+    negated,
+    number,
+    percent,
+    power_of,
+    root,
+)
 
-Ball: TypeAlias = Any
-"""A ball of `flint.acb`, which has no types."""
-Values = Callable[[str], Ball]
-Expression = Callable[[Values], Ball]
-"""Gives the value of an expression from those of its letters."""
+__all__ = ["LONGEST", "UnreadableError", "equal", "plain", "read"]
 
 LONGEST = 400
 """Characters of an expression."""
 _DEEPEST = 40
-_BITS = 2048
-_BITS_KNOWN = 512
-_LARGEST_FACTORIAL = 300
 
-_GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "varepsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "vartheta",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "phi",
-        "varphi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Sigma",
-        "Phi",
-        "Psi",
-        "Omega",
-        "infty",
-    ]
-)
-_FUNCTIONS: Mapping[str, Callable[[Ball], Ball]] = MappingProxyType(
-    {
-        "sin": lambda x: x.sin(),
-        "cos": lambda x: x.cos(),
-        "tan": lambda x: x.sin() / x.cos(),
-        "exp": lambda x: x.exp(),
-        "ln": lambda x: x.log(),
-        "log": lambda x: x.log(),
-    }
+_GREEK = re.compile(
+    "alpha|beta|gamma|delta|(?:var)?epsilon|zeta|eta|(?:var)?theta|kappa|lambda|mu|nu|xi|rho|sigma|"
+    "tau|(?:var)?phi|chi|psi|omega|Gamma|Delta|Theta|Lambda|Sigma|Phi|Psi|Omega|infty"
 )
 _LETTERS_OF_PRODUCTS = frozenset("abcxyz")
 """Words of these letters alone are products; other words are words."""
@@ -146,42 +105,6 @@ def plain(text: str) -> str:
     return text.strip()
 
 
-def equal(first: Expression, second: Expression) -> bool:
-    """Whether two expressions have the same value, whatever their letters stand for.
-
-    >>> equal(read("(x+1)^2"), read("x^2 + 2x + 1"))
-    True
-    """
-    with ctx.workprec(_BITS):
-        compared = [_compared(first, second, letters) for letters in _POINTS]
-    return False not in compared and compared.count(True) >= 2
-
-
-def _compared(first: Expression, second: Expression, letters: Values) -> bool | None:
-    """Whether two expressions agree at a point; None if that cannot be said."""
-    try:
-        a, b = first(letters), second(letters)
-    except (ZeroDivisionError, ValueError, OverflowError):
-        return None
-    if not (a.is_finite() and b.is_finite()):
-        return None
-    if not a.overlaps(b):
-        return False
-    known = min(a.rel_one_accuracy_bits(), b.rel_one_accuracy_bits())
-    return True if known >= _BITS_KNOWN else None
-
-
-def _at(place: int, shift: int, sign: int) -> Values:
-    def value(name: str) -> Ball:
-        digest = hashlib.blake2b(f"{place} {name}".encode(), digest_size=7).digest()
-        return acb(sign * (shift + fmpq(int.from_bytes(digest, "big") | 1, 2**56)))
-
-    return value
-
-
-_POINTS: tuple[Values, ...] = (_at(0, 0, 1), _at(1, 1, 1), _at(2, 3, 1), _at(3, 0, -1))
-
-
 @dataclass(frozen=True)
 class _Token:
     kind: str
@@ -214,7 +137,7 @@ class _Reader:
     def sum(self) -> Expression:
         total = self._product()
         while sign := self._took("+", "-"):
-            total = _added(total, self._product(), 1 if sign == "+" else -1)
+            total = added(total, self._product(), 1 if sign == "+" else -1)
         return total
 
     def _product(self) -> Expression:
@@ -224,11 +147,11 @@ class _Reader:
             if sign := self._took("*", "/"):
                 inverse = sign == "/"
                 negative ^= self._signs()
-                result = (_divided if inverse else _multiplied)(result, self._power())
+                result = (divided if inverse else multiplied)(result, self._power())
             elif self._starts_factor():
-                result = _multiplied(result, self._power())
+                result = multiplied(result, self._power())
             else:
-                return _negated(result) if negative else result
+                return negated(result) if negative else result
 
     def _signs(self) -> bool:
         negative = False
@@ -245,17 +168,17 @@ class _Reader:
 
     def _power(self) -> Expression:
         base = self._postfix()
-        return _power_of(base, self._exponent()) if self._took("^") else base
+        return power_of(base, self._exponent()) if self._took("^") else base
 
     def _exponent(self) -> Expression:
         negative = self._signs()
         exponent = self._power()
-        return _negated(exponent) if negative else exponent
+        return negated(exponent) if negative else exponent
 
     def _postfix(self) -> Expression:
         value = self._atom()
         while sign := self._took("!", "%"):
-            value = _factorial(value) if sign == "!" else _percent(value)
+            value = factorial(value) if sign == "!" else percent(value)
         return value
 
     def _atom(self) -> Expression:
@@ -269,7 +192,7 @@ class _Reader:
     def _value(self) -> Expression:
         token = self._next()
         if token.kind == "number":
-            return _number(token.text)
+            return number(token.text)
         if token.kind == "name":
             return self._named(token.text)
         closing = {"(": ")", "{": "}"}.get(token.text)
@@ -286,16 +209,16 @@ class _Reader:
     def _named(self, name: str) -> Expression:
         word = name.removeprefix("\\")
         if name == "\\frac":
-            return _divided(self._argument(), self._argument())
+            return divided(self._argument(), self._argument())
         if word == "sqrt":
-            degree = self._inside("]") if self._took("[") else _number("2")
-            return _root(self._argument(), degree)
-        if word in _FUNCTIONS:
-            return self._applied(_FUNCTIONS[word])
+            degree = self._inside("]") if self._took("[") else number("2")
+            return root(self._argument(), degree)
+        if word in FUNCTIONS:
+            return self._applied(FUNCTIONS[word])
         if word == "pi":
-            return lambda _: acb(arb.pi())
+            return letter(word)
         if name.startswith("\\"):
-            if word not in _GREEK:
+            if not _GREEK.fullmatch(word):
                 raise UnreadableError(f"has {name}")
             return self._letter(word)
         if len(word) == 1:
@@ -309,13 +232,8 @@ class _Reader:
         outer = self._exponent() if self._took("^") else None
         token = self._peek()
         brackets = token is not None and token.text in ("(", "{")
-        argument = self._atom() if brackets else self._power()
-
-        def value(letters: Values) -> Ball:
-            found = function(argument(letters))
-            return found if outer is None else found ** outer(letters)
-
-        return value
+        found = applied(function, self._atom() if brackets else self._power())
+        return found if outer is None else power_of(found, outer)
 
     def _letters(self, word: str) -> Expression:
         """Put the letters of a product in place of the word, as what follows is the last one's."""
@@ -326,11 +244,7 @@ class _Reader:
     def _letter(self, name: str) -> Expression:
         if self._took("_"):
             name = f"{name}_{self._subscript()}"
-        if name == "e":
-            return lambda _: acb(1).exp()
-        if name == "i":
-            return lambda _: acb(0, 1)
-        return lambda letters: letters(name)
+        return letter(name)
 
     def _subscript(self) -> str:
         if not self._took("{"):
@@ -362,62 +276,3 @@ class _Reader:
             return None
         self._place += 1
         return token.text
-
-
-def _number(text: str) -> Expression:
-    digits, _, exponent = text.lower().partition("e")
-    whole, _, decimals = digits.partition(".")
-    power = int(exponent or 0) - len(decimals)
-    value = fmpq(fmpz(int(whole + decimals)))
-    value *= fmpq(fmpz(10) ** power) if power >= 0 else 1 / fmpq(fmpz(10) ** -power)
-    return lambda _: acb(value)
-
-
-def _added(a: Expression, b: Expression, sign: int) -> Expression:
-    return lambda letters: a(letters) + sign * b(letters)
-
-
-def _multiplied(a: Expression, b: Expression) -> Expression:
-    return lambda letters: a(letters) * b(letters)
-
-
-def _divided(a: Expression, b: Expression) -> Expression:
-    return lambda letters: a(letters) / b(letters)
-
-
-def _negated(a: Expression) -> Expression:
-    return lambda letters: -a(letters)
-
-
-def _percent(a: Expression) -> Expression:
-    return lambda letters: a(letters) / 100
-
-
-def _power_of(base: Expression, exponent: Expression) -> Expression:
-    return lambda letters: base(letters) ** exponent(letters)
-
-
-def _root(radicand: Expression, degree: Expression) -> Expression:
-    """Return a root; the real one where the degree is odd and the radicand negative."""
-
-    def value(letters: Values) -> Ball:
-        x, n = radicand(letters), degree(letters)
-        if n.overlaps(acb(2)):
-            return x.sqrt()
-        odd = n.imag.is_zero() and n.real.is_integer() and int(n.real.unique_fmpz()) % 2 == 1
-        if odd and x.imag.is_zero() and x.real < 0:
-            return -((-x) ** (1 / n))
-        return x ** (1 / n)
-
-    return value
-
-
-def _factorial(argument: Expression) -> Expression:
-    def value(letters: Values) -> Ball:
-        x = argument(letters)
-        n = x.real.unique_fmpz() if x.imag.is_zero() else None
-        if n is None or not 0 <= n <= _LARGEST_FACTORIAL:
-            raise ValueError("no small whole number")
-        return acb(fmpz.fac_ui(int(n)))
-
-    return value

@@ -12,7 +12,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from pacbayes.errors import InputError
 
 FORMAT = 1
 _BLOCK = 1 << 20
@@ -57,6 +59,7 @@ class PartFile:
         self.state = out.with_name(out.name + ".part.json")
         self.read = hashlib.sha256()
         self.made = hashlib.sha256()
+        self._file: IO[bytes]
 
     def resume(self) -> Reached | str | None:
         """Open the part, after what can be kept of it.
@@ -64,6 +67,9 @@ class PartFile:
         Returns:
             How far it has come; or, if it starts anew, why an earlier part was of no use, or None
             if there was none.
+
+        Raises:
+            InputError: The part cannot be written.
         """
         found = self._usable()
         if isinstance(found, Reached):
@@ -72,7 +78,10 @@ class PartFile:
             self._file.seek(found.written)
             return found
         self.read, self.made = hashlib.sha256(), hashlib.sha256()
-        self._file = self.part.open("wb")
+        try:
+            self._file = self.part.open("wb")
+        except OSError as error:
+            raise InputError(f"cannot be written: {error.strerror}.", path=self.part) from None
         return found
 
     def write(self, data: bytes) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pacbayes import __version__
 from pacbayes.data.jsonl import parse_object, read_raw
 from pacbayes.difficulty.part_file import PartFile, Reached, write_whole
 from pacbayes.difficulty.scores import GIVEN, Item, Layout, Score, Scorer
@@ -117,7 +118,7 @@ def score_file(
     Raises:
         InputError: A record cannot be scored; or `out` exists or is the input. Nothing is left.
     """
-    _check_paths(source, out, overwrite)
+    check_paths(source, out, overwrite)
     settings = _settings(scorer, rules)
     if scorer.checks_first:
         _check_all(source, scorer)
@@ -213,7 +214,12 @@ def _chunks(
         yield items, n_bytes, n_lines
 
 
-def _check_paths(source: Path, out: Path, overwrite: bool) -> None:
+def check_paths(source: Path, out: Path, overwrite: bool) -> None:
+    """Check that the output can be written and takes the place of nothing that is wanted.
+
+    Raises:
+        InputError: It cannot, or does.
+    """
     if out.resolve() == source.resolve():
         raise InputError("is the input; give --out another name.", path=out)
     if not out.parent.is_dir():
@@ -232,7 +238,7 @@ def _check_all(source: Path, scorer: Scorer) -> None:
 
 
 def _settings(scorer: Scorer, rules: OutputRules) -> dict[str, Any]:
-    return {"score": dict(scorer.settings), "write": asdict(rules)}
+    return {"version": __version__, "score": dict(scorer.settings), "write": asdict(rules)}
 
 
 def _report(source: Path, out: Path, settings: dict[str, Any], run: _Run) -> dict[str, Any]:

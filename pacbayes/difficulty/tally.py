@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from pacbayes.difficulty.scores import Score
@@ -47,7 +47,7 @@ class Tally:
 
     def to_json(self) -> dict[str, Any]:
         """Return the tally in JSON types."""
-        return asdict(self) | {"missing": dict(self.missing)}
+        return vars(self) | {"missing": dict(self.missing), "lines": list(self.lines)}
 
     def copy(self) -> Tally:
         """Return a tally that no longer changes with this one."""

@@ -194,10 +194,7 @@ def _rate(value: object, rate_of: int | None) -> Value:
     share = _SHARE.fullmatch(text)
     if share:
         return _counted(share[1], share[2])
-    if text.endswith("%"):
-        number = _number(text[:-1].strip()) / 100
-    else:
-        number = _number(value)
+    number = _number(text[:-1].strip()) / 100 if text.endswith("%") else _number(value)
     if not 0 <= number <= 1:
         raise ValueReadError(
             f"a rate must lie in [0, 1], got {_shown(value)}; write percentages with % or use the "
