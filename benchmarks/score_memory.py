@@ -1,9 +1,10 @@
 """How much memory and time `pacbayes score` takes for many records.
 
-Run ``PYTHONPATH=. python benchmarks/score_memory.py [--records 1000000]``; prints one line of JSON: bytes
-of the file, and for each measure records per second and the peak of resident memory of the process
-in MiB. The file is written to a temporary folder, in the shape of data with pass rates, one in 20
-of which is null. Tokens are counted with the tokenizer of the shipped sample, one a character.
+Run ``PYTHONPATH=. python benchmarks/score_memory.py [--records 1000000]``; prints one line of JSON:
+bytes of the file, and for each measure records per second and the peak of resident memory of the
+process in MiB. The file is written to a temporary folder, in the shape of data with pass rates, one
+in 20 of which is null. Tokens are counted with the tokenizer of the shipped sample, one a
+character.
 """
 
 from __future__ import annotations
