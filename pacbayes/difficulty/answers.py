@@ -15,6 +15,7 @@ import re
 from pacbayes.difficulty.expressions import LONGEST, UnreadableError, equal, plain, read
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BRACE = re.compile(r"[{}]")
 _NUMBER = re.compile(r"(?<![\w.)])[-+]?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?|\d[\d,]*(?:\.\d+)?(?:/\d+)?%?")
 _NAMED = re.compile(r"^[A-Za-z](?:_\{?\w+\}?)?(?:\([A-Za-z]\))?\s*=(?!=)")
 _THOUSANDS = re.compile(r"(?<![\d,(\[{])(\d{1,3}(?:,\d{3})+)(?![\d,])")
@@ -40,21 +41,25 @@ def final_answer(text: str) -> str | None:
     if mark:
         return after.strip().split("\n")[0].strip() or None
     whole = text.strip().rstrip(".")
-    if len(whole) <= LONGEST and (_listed(whole) or _readable(_value(whole))):
-        return whole
+    if len(whole) <= LONGEST:
+        _, parts = _listed(_value(whole)) or ("", [_value(whole)])
+        if all(map(_readable, parts)):
+            return whole
     numbers = [match[0] for match in _NUMBER.finditer(text)]
     return numbers[-1].rstrip(",") if numbers else None
 
 
 def _last_box(text: str) -> str | None:
     """Return what the last box with both its braces holds."""
-    for match in reversed(list(_BOX.finditer(text))):
-        depth = 1
-        for place in range(match.end(), len(text)):
-            depth += {"{": 1, "}": -1}.get(text[place], 0)
-            if depth == 0:
-                return text[match.end() : place].strip() or None
-    return None
+    boxes = {match.end() for match in _BOX.finditer(text)}
+    opened: list[int] = []
+    last, found = -1, None
+    for brace in _BRACE.finditer(text) if boxes else ():
+        if brace[0] == "{":
+            opened.append(brace.end())
+        elif opened and (start := opened.pop()) in boxes and start > last:
+            last, found = start, text[start : brace.start()]
+    return None if found is None else found.strip() or None
 
 
 def same_answer(first: str, second: str) -> bool:

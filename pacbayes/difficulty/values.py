@@ -36,8 +36,8 @@ MISSING_MARKS = frozenset(
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _SHARE = re.compile(r"(\d+)\s*/\s*(\d+)")
 _LEVEL = re.compile(r"[A-Za-z]+[\s_:-]*(\d+(?:\.\d+)?)")
-_ROUNDED = 0.05
-"""How far a rate times its number of samples may be from a whole number: data sets round rates."""
+_ROUNDED = 5e-4
+"""How far a rate may be from k/m, and at most 1/20 of 1/m: data sets round rates."""
 
 
 class ValueReadError(ValueError):
@@ -200,9 +200,10 @@ def _rate(value: object, rate_of: int | None) -> Value:
             f"a rate must lie in [0, 1], got {_shown(value)}; write percentages with % or use the "
             "scale number"
         )
-    if rate_of is not None and abs(number * rate_of - round(number * rate_of)) <= _ROUNDED:
+    if rate_of is not None:
         k = round(number * rate_of)
-        return Value(number=k / rate_of, counts=(k, rate_of))
+        if abs(number - k / rate_of) <= min(_ROUNDED, 0.05 / rate_of):
+            return Value(number=k / rate_of, counts=(k, rate_of))
     return Value(number=number)
 
 
