@@ -46,7 +46,7 @@ def test_a_value_on_another_scale_is_named_by_its_line():
 
 def test_a_scored_file_is_not_read_upside_down_a_second_time():
     again = scorer(field="difficulty", orientation="easier")
-    with pytest.raises(InputError, match="this file was scored already"):
+    with pytest.raises(InputError, match=r"this file was scored already"):
         again.score(items({"difficulty": 0.375, "difficulty_given": "5/8"}))
 
 
@@ -74,5 +74,5 @@ def test_no_scale(write):
         scale_of(write({"y": 1}), "x")
     with pytest.raises(InputError, match=r"data.jsonl:2: `x`: 'tricky' is no number"):
         scale_of(write({}, {"x": "tricky"}), "x")
-    with pytest.raises(InputError, match="no records"):
+    with pytest.raises(InputError, match=r"no records"):
         scale_of(write(), "x")

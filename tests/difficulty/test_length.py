@@ -31,10 +31,10 @@ def test_tokens_are_those_of_the_completion_alone(tokenizer, tmp_path):
 
 
 def test_tokenizer_that_is_none(tmp_path):
-    with pytest.raises(InputError, match="tokenizer.json: no such file"):
+    with pytest.raises(InputError, match=r"tokenizer.json: no such file"):
         by_tokens(tmp_path, Layout())
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(InputError, match="cannot be read as a tokenizer"):
+    with pytest.raises(InputError, match=r"cannot be read as a tokenizer"):
         by_tokens(tmp_path, Layout())
 
 
@@ -71,12 +71,12 @@ def test_other_field_names():
     assert lengths(scorer, {"question": "q", "answer": "1;2", "text": 5}) == [2]
     with pytest.raises(InputError, match=r"f.jsonl:1: no `answer`; .*\['question'\]"):
         lengths(scorer, {"question": "q"})
-    with pytest.raises(InputError, match="must be given together"):
+    with pytest.raises(InputError, match=r"must be given together"):
         Layout(prompt="question")
 
 
 def test_records_without_completion():
-    with pytest.raises(InputError, match="f.jsonl:1: record without completion"):
+    with pytest.raises(InputError, match=r"f.jsonl:1: record without completion"):
         lengths(by_steps(";", Layout()), {"prompt": "p"})
 
 

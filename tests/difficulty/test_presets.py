@@ -104,5 +104,5 @@ def test_the_name_of_polaris_field_does_not_turn_it_around(write, tmp_path):
 
 
 def test_unknown_preset():
-    with pytest.raises(InputError, match="--preset must be one of math, .*, got 'gsm8k'"):
+    with pytest.raises(InputError, match=r"--preset must be one of math, .*, got 'gsm8k'"):
         preset("gsm8k")

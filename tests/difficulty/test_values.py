@@ -61,7 +61,7 @@ def test_labels_of_ones_own():
 
 @pytest.mark.parametrize("labels", [["a"], ["a", "A"], [], ["a", " "]])
 def test_labels_that_are_no_order(labels):
-    with pytest.raises(InputError, match="labels must be at least two different words"):
+    with pytest.raises(InputError, match=r"labels must be at least two different words"):
         ordered(labels)
 
 
