@@ -153,7 +153,12 @@ def score(
             "[default: error, with --preset skip]"
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out.")] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace --out, or an interrupted run with other settings."
+        ),
+    ] = False,
     config: Annotated[
         Path | None,
         typer.Option(callback=_config, is_eager=True, help="TOML file with any of these options."),

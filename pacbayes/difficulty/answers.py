@@ -21,6 +21,7 @@ _NAMED = re.compile(r"^[A-Za-z](?:_\{?\w+\}?)?(?:\([A-Za-z]\))?\s*=(?!=)")
 _THOUSANDS = re.compile(r"(?<![\d,(\[{])(\d{1,3}(?:,\d{3})+)(?![\d,])")
 _WORDS = re.compile(r"\\(?:text|mathrm|mbox|textbf)\s*\{([^{}]*)\}")
 _UNIT = re.compile(r"(?<=[\d}) ])\s*([A-Za-z]{2,}[A-Za-z./ ]*(?:\^\{?\d\}?)?)$")
+_CHOICE = re.compile(r"\([a-z]\)")
 _MOST_PARTS = 20
 
 
@@ -80,7 +81,8 @@ def same_answer(first: str, second: str) -> bool:
 
 def _text(answer: str) -> str:
     words = plain(_WORDS.sub(r"\1", answer))
-    return re.sub(r"\s+", "", words).rstrip(".").casefold()
+    bare = re.sub(r"\s+", "", words).rstrip(".").casefold()
+    return bare[1:-1] if _CHOICE.fullmatch(bare) else bare
 
 
 def _value(answer: str) -> str:

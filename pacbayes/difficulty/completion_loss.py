@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from pacbayes.data.encode import Example, encode
+from pacbayes.difficulty.batches import in_halves
 from pacbayes.difficulty.scores import Item, Layout, Score
 from pacbayes.models.plain import PlainModel
 from pacbayes.risk import token_ids
@@ -75,7 +76,8 @@ class LossScorer:
         losses: dict[int, float] = {}
         for start in range(0, len(places), self.batch_size):
             batch = places[start : start + self.batch_size]
-            losses.update(zip(batch, self._losses([examples[i] for i in batch]), strict=True))
+            found = in_halves(self._losses, [examples[i] for i in batch])
+            losses.update(zip(batch, found, strict=True))
         return [_score(losses.get(i), reason) for i, reason in enumerate(reasons)]
 
     def _encoded(self, item: Item) -> Example:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor
 
+from pacbayes.difficulty.batches import in_halves
 from pacbayes.models.plain import PlainModel
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 
@@ -72,7 +73,7 @@ class Generator:
         found: dict[int, Answer] = {}
         for places in self._batches(queries):
             batch = [queries[place] for place in places]
-            found.update(zip(places, self._batch(batch), strict=True))
+            found.update(zip(places, in_halves(self._batch, batch), strict=True))
         return [found[place] for place in range(len(queries))]
 
     def _batches(self, queries: Sequence[Query]) -> list[list[int]]:

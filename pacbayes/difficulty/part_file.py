@@ -61,28 +61,45 @@ class PartFile:
         self.made = hashlib.sha256()
         self._file: IO[bytes]
 
-    def resume(self) -> Reached | str | None:
-        """Open the part, after what can be kept of it.
+    def found(self) -> Reached | str | None:
+        """Look for what an earlier run has left.
 
         Returns:
-            How far it has come; or, if it starts anew, why an earlier part was of no use, or None
-            if there was none.
+            How far it came; or why that is of no use; or None if there is nothing.
+        """
+        if not self.state.is_file():
+            return None
+        try:
+            value = json.loads(self.state.read_text(encoding="utf-8"))
+            if value.pop("format") != FORMAT:
+                raise ValueError
+            found = Reached(**value)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return f"{self.state} is damaged"
+        if found.settings != self._settings:
+            return "it was begun with other settings"
+        if self._prefix(self.part, found.written, self.made) != found.made:
+            return f"{self.part} is damaged"
+        if self._prefix(self._source, found.offset, self.read) != found.read:
+            return f"{self._source} has changed since"
+        return found
+
+    def open(self, kept: Reached | None) -> None:
+        """Open the part, after what is kept of it.
 
         Raises:
             InputError: The part cannot be written.
         """
-        found = self._usable()
-        if isinstance(found, Reached):
-            self._file = self.part.open("r+b")
-            self._file.truncate(found.written)
-            self._file.seek(found.written)
-            return found
-        self.read, self.made = hashlib.sha256(), hashlib.sha256()
         try:
-            self._file = self.part.open("wb")
+            if kept is None:
+                self.read, self.made = hashlib.sha256(), hashlib.sha256()
+                self._file = self.part.open("wb")
+                return
+            self._file = self.part.open("r+b")
         except OSError as error:
             raise InputError(f"cannot be written: {error.strerror}.", path=self.part) from None
-        return found
+        self._file.truncate(kept.written)
+        self._file.seek(kept.written)
 
     def write(self, data: bytes) -> None:
         """Append to the part."""
@@ -121,24 +138,6 @@ class PartFile:
         self._file.close()
         self.part.unlink(missing_ok=True)
         self.state.unlink(missing_ok=True)
-
-    def _usable(self) -> Reached | str | None:
-        if not self.state.is_file():
-            return None
-        try:
-            value = json.loads(self.state.read_text(encoding="utf-8"))
-            if value.pop("format") != FORMAT:
-                raise ValueError
-            found = Reached(**value)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return f"{self.state} is damaged"
-        if found.settings != self._settings:
-            return "it was begun with other settings"
-        if self._prefix(self.part, found.written, self.made) != found.made:
-            return f"{self.part} is damaged"
-        if self._prefix(self._source, found.offset, self.read) != found.read:
-            return f"{self._source} has changed since"
-        return found
 
     def _prefix(self, path: Path, size: int, digest: Any) -> str | None:
         """Feed the first bytes of a file to a digest and return it, None if there are fewer."""

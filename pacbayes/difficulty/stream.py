@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pacbayes import __version__
 from pacbayes.data.jsonl import parse_object, read_raw
 from pacbayes.difficulty.part_file import PartFile, Reached, write_whole
 from pacbayes.difficulty.scores import GIVEN, Item, Layout, Score, Scorer
@@ -18,10 +17,13 @@ from pacbayes.difficulty.tally import Tally
 from pacbayes.errors import InputError
 
 SCHEMA = "pacbayes.score/1"
+FORMAT = 1
+"""Changes whenever the same settings give another output, so that no old part is continued."""
 Missing = Literal["error", "skip", "keep"]
 MISSING: tuple[Missing, ...] = ("error", "skip", "keep")
 
 _SECONDS_BETWEEN_SAVES = 2.0
+_CHUNK_BYTES = 1 << 22
 _LONGEST_GROUP = 64
 
 
@@ -108,7 +110,7 @@ def score_file(
         out: Where to write; the report goes to `OUT.report.json`.
         scorer: Where difficulties come from.
         rules: What is written.
-        overwrite: Whether `out` may exist.
+        overwrite: Whether `out`, or a part of it that is of no use, may be replaced.
         advance: Told how many lines were done.
         note: Told what the user should know.
 
@@ -116,7 +118,8 @@ def score_file(
         What was counted.
 
     Raises:
-        InputError: A record cannot be scored; or `out` exists or is the input. Nothing is left.
+        InputError: A record cannot be scored: nothing is left then. Or `out` exists or is the
+            input, or an interrupted run had other settings or input: all stays as it is.
     """
     check_paths(source, out, overwrite)
     settings = _settings(scorer, rules)
@@ -124,10 +127,16 @@ def score_file(
         _check_all(source, scorer)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     part = PartFile(out, source, digest)
-    found = part.resume()
-    if isinstance(found, str):
-        note(f"starting over, not from {part.part}: {found}.")
-    run = _Run(part, scorer, rules, found if isinstance(found, Reached) else None)
+    kept = part.found()
+    if isinstance(kept, str):
+        if not overwrite:
+            raise InputError(
+                f"an interrupted run cannot be continued: {kept}; give --overwrite to start over.",
+                path=part.part,
+            )
+        kept = None
+    part.open(kept)
+    run = _Run(part, scorer, rules, kept)
     if run.last.line > 1:
         note(f"going on from line {run.last.line} of {source}.")
         advance(run.last.line - 1)
@@ -160,13 +169,13 @@ class _Run:
     """A run over the rest of a file."""
 
     def __init__(
-        self, part: PartFile, scorer: Scorer, rules: OutputRules, found: Reached | None
+        self, part: PartFile, scorer: Scorer, rules: OutputRules, kept: Reached | None
     ) -> None:
         self._part = part
         self._scorer = scorer
         self._rules = rules
-        self.tally = Tally() if found is None else Tally.from_json(dict(found.tally))
-        self.last = found or part.reached(0, 1, self.tally.to_json())
+        self.tally = Tally() if kept is None else Tally.from_json(dict(kept.tally))
+        self.last = kept or part.reached(0, 1, self.tally.to_json())
 
     def all(self, source: Path, advance: Callable[[int], None]) -> None:
         saved = time.monotonic()
@@ -207,7 +216,7 @@ def _chunks(
         fields = parse_object(raw, source, line)
         if fields is not None:
             items.append(Item(fields=fields, path=str(source), line=line))
-        if len(items) == size:
+        if len(items) == size or n_bytes >= _CHUNK_BYTES:
             yield items, n_bytes, n_lines
             items, n_bytes, n_lines = [], 0, 0
     if n_lines:
@@ -238,7 +247,7 @@ def _check_all(source: Path, scorer: Scorer) -> None:
 
 
 def _settings(scorer: Scorer, rules: OutputRules) -> dict[str, Any]:
-    return {"version": __version__, "score": dict(scorer.settings), "write": asdict(rules)}
+    return {"format": FORMAT, "score": dict(scorer.settings), "write": asdict(rules)}
 
 
 def _report(source: Path, out: Path, settings: dict[str, Any], run: _Run) -> dict[str, Any]:

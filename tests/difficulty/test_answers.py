@@ -50,6 +50,7 @@ def test_final_answer(text, expected):
         ("f(x) = x+1", "1+x"),
         (r"\text{Yes}", "yes."),
         ("(B)", "(b)"),
+        (r"\text{(B)}", "B"),
         ("18 dollars", "18"),
         (r"12\text{ cm}^2", "12"),
         ("5 apples", "5.0 apples"),

@@ -189,26 +189,41 @@ def damage(name, data, out):
         ("other state", "json is damaged"),
     ],
 )
-def test_what_does_not_fit_is_begun_anew(data, tmp_path, name, why):
+def test_what_does_not_fit_is_not_continued(data, tmp_path, name, why):
     out = tmp_path / "o"
     stopped(data, out)
     damage(name, data, out)
-    again, notes = Doubled(), []
-    score(data, out, again, notes)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=rf"cannot be continued: .*{why}; give --overwrite"):
+        score(data, out, Doubled())
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    again = Doubled()
+    score(data, out, again, overwrite=True)
     assert again.seen == list(range(1, 21))
-    assert len(notes) == 1
-    assert why in notes[0]
+    assert [r["difficulty"] for r in lines(out)] == [2 * r["x"] for r in lines(data)]
 
 
-def test_other_settings_begin_anew(data, tmp_path):
+def test_other_settings_are_not_mixed(data, tmp_path):
     out = tmp_path / "o"
     stopped(data, out)
-    notes = []
-    score(data, out, Doubled(factor=3), notes)
+    with pytest.raises(InputError, match=r"o.part: .* it was begun with other settings"):
+        score(data, out, Doubled(factor=3))
+    score(data, out, Doubled(factor=3), overwrite=True)
     assert [r["difficulty"] for r in lines(out)] == [3 * i for i in range(20)]
-    assert notes == [
-        f"starting over, not from {tmp_path / 'o.part'}: it was begun with other settings."
-    ]
+
+
+def test_long_records_come_in_smaller_chunks(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK_BYTES", 40)
+    sizes = []
+
+    class Sized(Doubled):
+        def score(self, items):
+            sizes.append(len(items))
+            return super().score(items)
+
+    score(data, tmp_path / "o", Sized(chunk=9))
+    assert max(sizes) <= 2
+    assert len(lines(tmp_path / "o")) == 20
 
 
 @pytest.mark.parametrize(
