@@ -113,9 +113,12 @@ class PassRateScorer:
         """See `Scorer`."""
         records = [item.record(self.layout) for item in items]
         queries = [self._queries(record) for record in records]
-        found = iter(self.generator.answers([query for own in queries for query in own]))
+        asked = [query for own in queries if not isinstance(own, str) for query in own]
+        found = iter(self.generator.answers(asked))
         return [
-            self._graded(self._reference(item, record), [next(found) for _ in own])
+            Score(missing=own)
+            if isinstance(own, str)
+            else self._graded(self._reference(item, record), [next(found) for _ in own])
             for item, record, own in zip(items, records, queries, strict=True)
         ]
 
@@ -124,22 +127,22 @@ class PassRateScorer:
             return item.text(self.answer_field)
         return reference_turns(record)[-1]
 
-    def _queries(self, record: Record) -> list[Query]:
-        """Return the samples wanted of a record, none if its prompt fills the context."""
+    def _queries(self, record: Record) -> list[Query] | str:
+        """Return the samples wanted of a record, or why there can be none."""
         tokenizer = self.generator.model.tokenizer
         example = encode(record, tokenizer, max_length=UNLIMITED)
+        if example.unscorable is not None:
+            return example.unscorable
         prompt = example.input_ids[: _last_start(example.scored)]
         limit = min(self.longest, self.generator.model.context - len(prompt))
         if limit < 1:
-            return []
+            return "the prompt fills the model's context"
         return [
             Query(prompt=prompt, record=record.line, sample=sample, limit=limit)
             for sample in range(self.samples)
         ]
 
     def _graded(self, reference: str, found: Sequence[Answer]) -> Score:
-        if not found:
-            return Score(missing="the prompt fills the model's context")
         k = sum(GRADES[self.grade](reference, answer.text) for answer in found)
         m = len(found)
         cut = sum(not answer.ended for answer in found)
@@ -147,12 +150,10 @@ class PassRateScorer:
 
 
 def _last_start(scored: Sequence[bool]) -> int:
-    """Return where the last run of scored tokens starts, the end if there is none."""
+    """Return where the last run of scored tokens starts; there is one."""
     place = len(scored)
-    while place and not scored[place - 1]:
+    while not scored[place - 1]:
         place -= 1
-    if not place:
-        return len(scored)
     while place and scored[place - 1]:
         place -= 1
     return place

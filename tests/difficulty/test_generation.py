@@ -1,5 +1,7 @@
 """Samples are draws from the model, each a function of its own key."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -66,6 +68,17 @@ def test_batches_order_and_company_change_nothing(model):
     assert generator(model, batch_size=1).answers(asked) == found
     assert generator(model, batch_size=5).answers(asked[::-1]) == found[::-1]
     assert generator(model).answers(asked[5:7]) == found[5:7]
+
+
+def test_noise_by_place_would_not_pass_that(model):
+    """The twin that must fail: answers whose noise is that of their place in the batch."""
+    asked = queries(model)
+
+    def placed(order):
+        own = [replace(query, record=place, sample=0) for place, query in enumerate(order)]
+        return generator(model).answers(own)
+
+    assert placed(asked[::-1]) != placed(asked)[::-1]
 
 
 def test_seeds_samples_and_records_have_noise_of_their_own(model):

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pacbayes.data import form_of
+from pacbayes.data import Example, form_of
 from pacbayes.difficulty import Layout, OutputRules, score_file
+from pacbayes.difficulty import pass_rate as module
 from pacbayes.difficulty.generation import Answer, Generator
 from pacbayes.difficulty.pass_rate import GRADES, PassRateScorer
 from pacbayes.errors import InputError
@@ -13,6 +14,7 @@ from pacbayes.models.loading import OpenOptions
 from pacbayes.models.plain import open_plain
 from tests.difficulty.conftest import items
 
+NOTHING = Example(input_ids=(), scored=(), unscorable="no token to predict")
 SAMPLE = Path(str(files("pacbayes.sample")))
 
 
@@ -109,6 +111,14 @@ def test_an_answer_ends_with_the_context(easy):
     assert [query.limit for query in asks.generator.asked] == [256 - 251]
     assert first.passed == (1, 1)
     assert second.missing == "the prompt fills the model's context"
+
+
+def test_a_completion_without_tokens_is_not_asked_for(easy, monkeypatch):
+    monkeypatch.setattr(module, "encode", lambda *_, **__: NOTHING)
+    asks = told(easy, "1")
+    (score,) = asks.score(items({"prompt": "a", "completion": "1"}))
+    assert score.missing == "no token to predict"
+    assert asks.generator.asked == []
 
 
 def test_what_has_no_prompt(easy):
