@@ -53,7 +53,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             field="level",
             orientation="harder",
             scale="level",
-            note='"Level 1" to "Level 5"; a few problems have "Level ?".',
+            note='"Level 1" to "Level 5"; in some copies 1 to 5; a few have "Level ?".',
         ),
         "omni-math": Preset(
             field="difficulty",

@@ -5,7 +5,7 @@ A *scale* says how a field's values are read:
 =======  =======================================================================
 number   a finite number, also as a string
 rate     a share in [0, 1]: a number, "k/m" (k of m) or a percentage
-level    a word and a number: "Level 3"
+level    a word and a number: "Level 3", or the number alone
 labels   words in an order: EASY, MEDIUM, ... VERY_HARD, or those given
 =======  =======================================================================
 """
@@ -160,10 +160,10 @@ def read_value(
         return Value(number=_number(value))
     if scale == "rate":
         return _rate(value, rate_of)
-    if not isinstance(value, str):
-        raise ValueReadError(f"{kind(value)} ({_shown(value)}) where other records have a {scale}")
     if scale == "level":
         return Value(number=_level(value))
+    if not isinstance(value, str):
+        raise ValueReadError(f"must be a label, got {_shown(value)}")
     places = ordered(LABELS) if labels is None else labels
     if plain(value) not in places:
         raise ValueReadError(f"{_shown(value)} is none of the labels {', '.join(places)}")
@@ -216,11 +216,12 @@ def _counted(k_text: str, m_text: str) -> Value:
     return Value(number=k / m, counts=(k, m))
 
 
-def _level(text: str) -> float:
-    found = _LEVEL.fullmatch(text.strip())
-    if not found:
-        raise ValueReadError(f"must be a level such as 'Level 3', got {_shown(text)}")
-    return _number(found[1])
+def _level(value: object) -> float:
+    found = _LEVEL.fullmatch(value.strip()) if isinstance(value, str) else None
+    try:
+        return _number(found[1] if found else value)
+    except ValueReadError:
+        raise ValueReadError(f"must be a level such as 'Level 3', got {_shown(value)}") from None
 
 
 def _shown(value: object) -> str:

@@ -18,8 +18,8 @@ CONTESTS = {"name": "1_A", "description": "d", "source": 2}
 
 ROWS = {
     "math": (
-        [MATH | {"level": level} for level in ("Level 1", "Level 5", "Level ?", "Level 3")],
-        [1, 5, None, 3],
+        [MATH | {"level": level} for level in ("Level 1", "Level 5", "Level ?", "Level 3", 4)],
+        [1, 5, None, 3, 4],
     ),
     "omni-math": ([OMNI | {"difficulty": d} for d in (1.0, 5.5, 9)], [1, 5.5, 9]),
     "deepmath": ([DEEP | {"difficulty": d} for d in (5.0, 8.5)], [5, 8.5]),
@@ -87,7 +87,7 @@ def test_counts(write, tmp_path):
     (tmp_path / "out.jsonl").unlink()
     assert counts("openmathreasoning") == [{"k": k, "m": 32} for k in (31, 31, 0)]
     (tmp_path / "out.jsonl").unlink()
-    assert counts("math") == [None] * 3
+    assert counts("math") == [None] * 4
 
 
 def test_rows_of_one_problem_are_one_group(write, tmp_path):

@@ -50,6 +50,10 @@ def test_levels(text):
     assert guess_scale(text) == "level"
 
 
+def test_a_level_may_be_a_number_alone():
+    assert [read_value(value, "level").number for value in (3, "3", "Level 3")] == [3, 3, 3]
+
+
 def test_known_labels_are_in_order():
     numbers = [read_value(label.upper().replace(" ", "_"), "labels").number for label in LABELS]
     assert numbers == sorted(numbers) == list(range(1, 7))
@@ -95,10 +99,11 @@ def test_zero_is_a_value_unless_it_is_said_to_be_none():
         ("9/8", "rate", "0 <= k <= m"),
         ("0/0", "rate", "m > 0"),
         ("1/" + "9" * 10, "rate", "at most 9 digits"),
-        (3, "level", "a number .* where other records have a level"),
+        (True, "level", "must be a level such as"),
+        (3, "labels", "must be a label, got 3"),
         ("third", "level", "must be a level such as"),
         ("impossible", "labels", "none of the labels very easy, easy"),
-        (None, "labels", "null"),
+        (None, "labels", "must be a label, got null"),
     ],
 )
 def test_what_is_on_no_scale(value, scale, message):
