@@ -69,3 +69,10 @@ def test_score_memory():
     for measure in found["measures"].values():
         assert measure["records_per_second"] > 0
         assert 0 < measure["peak_mib"] < 500
+
+
+def test_planning_speed():
+    found = json.loads(run("planning_speed.py", "4", "10", "40", "1"))
+    assert (found["budgets"], found["difficulties"], found["fits"]) == (4, 10, 40)
+    assert found["converged"] == 1
+    assert min(found["seconds"], found["ratio_budgets_doubled"]) > 0
