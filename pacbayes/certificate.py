@@ -18,25 +18,26 @@ the usual mistake is shares rounded to nearest: round them down.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
-import os
-from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from fractions import Fraction
-from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal
 
-from pacbayes import strict_json
-from pacbayes.errors import InputError
+from pacbayes.schema import (
+    Document,
+    Interval,
+    require,
+    require_interval,
+    require_json,
+    require_nonnegative,
+    require_probability,
+    require_sha256,
+    require_timestamp,
+    require_unique,
+)
 
 SCHEMA = "pacbayes.certificate/1"
 
-Interval = tuple[float, float]
 Part = Literal["empirical_risk", "monte_carlo", "kl", "log_term"]
 
 
@@ -53,7 +54,7 @@ class LedgerEntry:
     delta: float
 
     def __post_init__(self) -> None:
-        _require_probability("delta", self.delta)
+        require_probability("delta", self.delta)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +70,10 @@ class Delta:
     ledger: tuple[LedgerEntry, ...]
 
     def __post_init__(self) -> None:
-        _require_probability("delta.total", self.total)
-        _require(bool(self.ledger), "`delta.ledger` must not be empty.")
+        require_probability("delta.total", self.total)
+        require(bool(self.ledger), "`delta.ledger` must not be empty.")
         spent = sum(Fraction(entry.delta) for entry in self.ledger)
-        _require(
+        require(
             spent <= Fraction(self.total),
             f"`delta.ledger` must sum to at most `delta.total`, {float(spent)} > {self.total}; the "
             "usual mistake is shares rounded to nearest: round them down.",
@@ -95,11 +96,11 @@ class Loss:
 
     def __post_init__(self) -> None:
         lower, upper = self.range
-        _require(
+        require(
             math.isfinite(lower) and math.isfinite(upper) and lower < upper,
             f"`range` must be finite and increasing, got {list(self.range)}.",
         )
-        _require_json("parameters", self.parameters)
+        require_json("parameters", self.parameters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,7 @@ class Centre:
     sha256: str
 
     def __post_init__(self) -> None:
-        _require_sha256(self.sha256)
+        require_sha256(self.sha256)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,13 +157,13 @@ class CertifiedObject:
 
     def __post_init__(self) -> None:
         for name in ("path", "sha256"):
-            _require(
+            require(
                 (getattr(self, name) is None) == (self.kind == "posterior"),
                 f"`{name}` must be null for the posterior and for it only, got {self.kind!r}.",
             )
         if self.sha256 is not None:
-            _require_sha256(self.sha256)
-        _require(
+            require_sha256(self.sha256)
+        require(
             (self.code_bits is not None) == (self.kind == "compressed"),
             f"`code_bits` must be given for a compressed network only, got {self.kind!r}.",
         )
@@ -184,11 +185,11 @@ class ScaleGrid:
     log_cost: float
 
     def __post_init__(self) -> None:
-        _require(self.size >= 1, f"`size` must be at least 1, got {self.size}.")
-        _require(
+        require(self.size >= 1, f"`size` must be at least 1, got {self.size}.")
+        require(
             0 <= self.index < self.size, f"`index` must lie in [0, {self.size}), got {self.index}."
         )
-        _require_nonnegative("log_cost", self.log_cost)
+        require_nonnegative("log_cost", self.log_cost)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +222,7 @@ class DataFile:
     excluded: tuple[Exclusion, ...]
 
     def __post_init__(self) -> None:
-        _require_sha256(self.sha256)
+        require_sha256(self.sha256)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,15 +264,15 @@ class TensorGroup:
     distance_squared: float
 
     def __post_init__(self) -> None:
-        _require(self.size >= 1, f"`size` must be at least 1, got {self.size}.")
+        require(self.size >= 1, f"`size` must be at least 1, got {self.size}.")
         for name in ("sigma_prior", "sigma_posterior"):
             value = getattr(self, name)
-            _require(
+            require(
                 0 < value < math.inf,
                 f"`{name}` must be positive and finite, got {value}; a scale of 0 makes the KL "
                 "infinite.",
             )
-        _require_nonnegative("distance_squared", self.distance_squared)
+        require_nonnegative("distance_squared", self.distance_squared)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,7 +293,7 @@ class Posterior:
     groups: tuple[TensorGroup, ...]
 
     def __post_init__(self) -> None:
-        _require_unique("groups", (group.name for group in self.groups))
+        require_unique("groups", (group.name for group in self.groups))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,8 +313,8 @@ class HeldOutRisk:
     delta: float
 
     def __post_init__(self) -> None:
-        _require_interval("interval", self.interval, self.mean)
-        _require_probability("delta", self.delta)
+        require_interval("interval", self.interval, self.mean)
+        require_probability("delta", self.delta)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -336,11 +337,11 @@ class HeldOut:
     unperturbed: HeldOutRisk
 
     def __post_init__(self) -> None:
-        _require_sha256(self.sha256)
-        _require(self.n >= 1, f"`n` must be at least 1, got {self.n}.")
+        require_sha256(self.sha256)
+        require(self.n >= 1, f"`n` must be at least 1, got {self.n}.")
         for risk in (self.stochastic, self.unperturbed):
             if risk.n_errors is not None:
-                _require(
+                require(
                     0 <= risk.n_errors <= self.n
                     and math.isclose(risk.mean * self.n, risk.n_errors, abs_tol=1e-6),
                     f"`n_errors` must be `mean` times `n`, got {risk.n_errors}, {risk.mean} and "
@@ -350,7 +351,7 @@ class HeldOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Complexity:
-    """The two parts of (KL + ln(xi(n) / delta)) / n.
+    """The two parts of (KL + ln(xi(n) / delta)) / n; with K(n) for xi(n) if there are `bets`.
 
     Attributes:
         kl: KL / n.
@@ -361,8 +362,8 @@ class Complexity:
     log_term: float
 
     def __post_init__(self) -> None:
-        _require_nonnegative("kl", self.kl)
-        _require_nonnegative("log_term", self.log_term)
+        require_nonnegative("kl", self.kl)
+        require_nonnegative("log_term", self.log_term)
 
 
 def parts_of(
@@ -385,6 +386,29 @@ def parts_of(
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bet:
+    """What the log-wealth bound of a graded loss was computed from, on one side.
+
+    With T = (KL + ln(K(n)/delta))/n, the complexity of the stratum, the risk is at most, or for
+    negative `lam` at least, (1 − exp(`mean_log` − T))/`lam`.
+
+    Attributes:
+        lam: The bet λ, fixed before the draws: in (0, 1) for the upper end, below 0 for the lower.
+        mean_log: A lower confidence bound on (1/n) Σ_i E_Q ln(1 − λ ℓ_i), on the Monte-Carlo event.
+    """
+
+    lam: float
+    mean_log: float
+
+    def __post_init__(self) -> None:
+        require(
+            self.lam < 1 and self.lam != 0 and self.lam * self.mean_log <= 0,
+            f"`lam` must be below 1 and not 0, and `mean_log` of the other sign, got {self.lam} "
+            f"and {self.mean_log}.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class StratumCertificate:
     """What is certified about one stratum.
 
@@ -397,6 +421,7 @@ class StratumCertificate:
         n_unscorable: Records that cannot be scored; they count as loss 1 everywhere.
         empirical_risk: Mean loss over the draws.
         empirical_risk_bound: Where the mean of the loss under Q on this sample lies.
+        bets: Of a graded loss, what its log-wealth bound rests on; empty for losses 0 or 1.
         unperturbed_risk: Mean loss of the fine-tuned model itself. Certified as nothing.
         risk_bound: The certificate: where the risk under Q on fresh examples lies.
         bounds: Upper bounds on that risk by name, all on the event of `risk_bound`.
@@ -417,6 +442,7 @@ class StratumCertificate:
     n_unscorable: int
     empirical_risk: float
     empirical_risk_bound: Interval
+    bets: tuple[Bet, ...]
     unperturbed_risk: float
     risk_bound: Interval
     bounds: dict[str, float]
@@ -437,17 +463,17 @@ class StratumCertificate:
         )
 
     def __post_init__(self) -> None:
-        _require(self.n >= 1, f"`n` must be at least 1, got {self.n}.")
-        _require(self.n_draws >= 1, f"`n_draws` must be at least 1, got {self.n_draws}.")
-        _require(
+        require(self.n >= 1, f"`n` must be at least 1, got {self.n}.")
+        require(self.n_draws >= 1, f"`n_draws` must be at least 1, got {self.n_draws}.")
+        require(
             0 <= self.n_unscorable <= self.n_records,
             f"`n_unscorable` must lie in [0, n_records], got {self.n_unscorable}.",
         )
-        _require_interval("empirical_risk_bound", self.empirical_risk_bound, self.empirical_risk)
-        _require_interval("risk_bound", self.risk_bound)
+        require_interval("empirical_risk_bound", self.empirical_risk_bound, self.empirical_risk)
+        require_interval("risk_bound", self.risk_bound)
         for name, value in {**self.bounds, "unperturbed_risk": self.unperturbed_risk}.items():
-            _require(0 <= value <= 1, f"`{name}` must lie in [0, 1], got {value}.")
-        _require(
+            require(0 <= value <= 1, f"`{name}` must lie in [0, 1], got {value}.")
+        require(
             self.vacuous == (self.risk_bound[1] == 1),
             f"`vacuous` must say whether the upper risk bound is 1, got {self.vacuous} at "
             f"{self.risk_bound[1]}.",
@@ -470,7 +496,7 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Certificate:
+class Certificate(Document):
     """A PAC-Bayes certificate of a fine-tuned model.
 
     With probability at least 1 - `delta.total` over the certification data and the draws of
@@ -501,6 +527,8 @@ class Certificate:
         InputError: A value contradicts the descriptions above.
     """
 
+    NOUN: ClassVar[str] = "a certificate"
+
     schema: str = SCHEMA
     created: str
     version: str
@@ -519,37 +547,33 @@ class Certificate:
     environment: Environment
 
     def __post_init__(self) -> None:
-        _require(
-            self.schema == SCHEMA,
-            f"`schema` must be {SCHEMA!r}, got {self.schema!r}; the usual mistake is a file of "
-            "another kind or another version.",
-        )
-        _require_timestamp(self.created)
-        _require(bool(self.strata), "`strata` must not be empty.")
-        _require_unique("strata", (stratum.name for stratum in self.strata))
-        _require_nonnegative("kl", self.kl)
+        self.require_schema(self.schema)
+        require_timestamp(self.created)
+        require(bool(self.strata), "`strata` must not be empty.")
+        require_unique("strata", (stratum.name for stratum in self.strata))
+        require_nonnegative("kl", self.kl)
         self._require_kl_by_group()
         for stratum in self.strata if self.object.target == "fresh" else ():
-            _require(
+            require(
                 stratum.n_records >= stratum.n,
                 f"`n_records` must be at least `n`, got {stratum.n_records} < {stratum.n}; a unit "
                 "has one record or more.",
             )
-        _require_json("joint", self.joint)
+        require_json("joint", self.joint)
 
     def _require_kl_by_group(self) -> None:
         for name, value in self.kl_by_group.items():
             if self.object.kind == "posterior":
-                _require_nonnegative(f"kl_by_group.{name}", value)
+                require_nonnegative(f"kl_by_group.{name}", value)
         names = {group.name for group in self.posterior.groups}
-        _require(
+        require(
             set(self.kl_by_group) == names,
             "`kl_by_group` must name the posterior's groups, they differ in "
             f"{sorted(set(self.kl_by_group) ^ names)}.",
         )
         if self.object.kind == "compressed":
             bits = self.object.code_bits or 0
-            _require(
+            require(
                 math.isclose(self.kl, bits * math.log(2), rel_tol=1e-9),
                 f"`kl` must be `code_bits` times ln 2, got {self.kl} for {bits} bits.",
             )
@@ -558,222 +582,7 @@ class Certificate:
         if self.object.kind == "drawn":
             total = max(0.0, total)
         # two orders of summing differ by rounding only, far below 1e-9
-        _require(
+        require(
             math.isclose(total, self.kl, rel_tol=1e-9, abs_tol=1e-9),
             f"`kl_by_group` must add up to `kl`, {total} is not {self.kl}.",
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the certificate as JSON values, keys in the order of the schema."""
-        values: dict[str, Any] = _to_json(self)
-        return values
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Certificate:
-        """Return the certificate that `to_dict` has written.
-
-        Raises:
-            InputError: The schema is another, a key is missing, unknown or of the wrong type, or
-                the values contradict one another; the key is named.
-        """
-        if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-            found = values.get("schema") if isinstance(values, dict) else strict_json.kind(values)
-            raise InputError(
-                f"not a certificate: `schema` must be {SCHEMA!r}, got {found!r}; the usual mistake "
-                "is a file of another kind or another version."
-            )
-        certificate: Certificate = _from_json(cls, values, "")
-        return certificate
-
-    def to_json(self) -> str:
-        """Return the text of `certificate.json`; floats are written so that they come back."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        return text + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Certificate:
-        """Return the certificate written in `text`.
-
-        Raises:
-            InputError: The text is not strict JSON, or as for `from_dict`.
-        """
-        try:
-            values = strict_json.parse(text)
-        except strict_json.JsonError as error:
-            raise InputError(f"not a certificate: {error}.") from error
-        return cls.from_dict(values)
-
-    def write(self, path: str | Path) -> None:
-        """Write `certificate.json`, all of it or nothing.
-
-        Raises:
-            InputError: The file cannot be written; what was there before is still there.
-        """
-        # a path of the data that is not valid UTF-8 holds lone surrogates: they become \udcXX,
-        # which is JSON's own escape
-        content = self.to_json().encode(errors="backslashreplace")
-        try:
-            _replace(Path(path), content)
-        except OSError as error:
-            raise InputError(
-                f"the certificate cannot be written: {error.strerror}.", path=path
-            ) from error
-
-    @classmethod
-    def read(cls, path: str | Path) -> Certificate:
-        """Return the certificate in a file.
-
-        Raises:
-            InputError: The file cannot be read, or as for `from_json`; the file is named.
-        """
-        try:
-            text = Path(path).read_bytes().decode("utf-8-sig")
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}.", path=path) from error
-        except UnicodeDecodeError as error:
-            raise InputError("not a certificate: invalid UTF-8.", path=path) from error
-        try:
-            return cls.from_json(text)
-        except InputError as error:
-            raise InputError(str(error), path=path) from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put `content` at `path` in one step: a reader sees the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _to_json(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        fields = dataclasses.fields(value)
-        return {field.name: _to_json(getattr(value, field.name)) for field in fields}
-    if isinstance(value, dict):  # sorted: equal certificates are equal texts
-        return {key: _to_json(value[key]) for key in sorted(value)}
-    if isinstance(value, tuple | list):
-        return [_to_json(item) for item in value]
-    return value
-
-
-def _from_json(kind: Any, value: Any, where: str) -> Any:
-    """Return `value`, found at the key `where`, as the annotation `kind` asks."""
-    if kind is Any:
-        return value
-    if dataclasses.is_dataclass(kind):
-        return _dataclass_from_json(kind, value, where)
-    origin, args = get_origin(kind), get_args(kind)
-    if origin is UnionType:  # a type or None
-        return None if value is None else _from_json(args[0], value, where)
-    if origin is Literal:
-        if value not in args:
-            raise InputError(f"`{where}` must be one of {list(args)}, got {value!r}.")
-        return value
-    if origin is tuple:
-        return _tuple_from_json(args, value, where)
-    if origin is dict:
-        items = _typed(dict, value, where).items()
-        return {key: _from_json(args[1], item, f"{where}.{key}") for key, item in items}
-    return _typed(kind, value, where)
-
-
-def _dataclass_from_json(kind: Any, value: Any, where: str) -> Any:
-    values = _typed(dict, value, where)
-    kinds = get_type_hints(kind)
-    prefix = f"{where}." if where else ""
-    for key in kinds:
-        _require(key in values, f"`{prefix}{key}` is missing.")
-    for key in values:
-        _require(key in kinds, f"`{prefix}{key}` is not a key of {SCHEMA}.")
-    fields = {key: _from_json(kinds[key], values[key], prefix + key) for key in kinds}
-    try:
-        return kind(**fields)
-    except InputError as error:
-        raise InputError(f"`{where}`: {error}" if where else str(error)) from error
-
-
-def _tuple_from_json(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    items = _typed(list, value, where)
-    kinds = (args[0],) * len(items) if args[-1] is ... else args
-    _require(len(items) == len(kinds), f"`{where}` must have {len(kinds)} items, got {len(items)}.")
-    return tuple(
-        _from_json(kind, item, f"{where}[{i}]")
-        for i, (kind, item) in enumerate(zip(kinds, items, strict=True))
-    )
-
-
-_NAMES = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
-_NAMES |= {int: "an integer", float: "a number", NoneType: "null"}
-
-
-def _typed(kind: type, value: Any, where: str) -> Any:
-    if kind is float and type(value) is int:
-        with suppress(OverflowError):
-            return float(value)
-    if type(value) is not kind:
-        place = f"`{where}`" if where else "a certificate"
-        raise InputError(f"{place} must be {_NAMES[kind]}, got {strict_json.kind(value)}.")
-    return value
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise InputError(message)
-
-
-def _require_probability(name: str, value: float) -> None:
-    _require(0 < value < 1, f"`{name}` must lie in (0, 1), got {value}.")
-
-
-def _require_nonnegative(name: str, value: float) -> None:
-    _require(0 <= value < math.inf, f"`{name}` must be finite and at least 0, got {value}.")
-
-
-def _require_interval(name: str, interval: Interval, inside: float | None = None) -> None:
-    lower, upper = interval
-    _require(
-        0 <= lower <= upper <= 1, f"`{name}` must satisfy 0 <= lower <= upper <= 1, got {interval}."
-    )
-    _require(
-        inside is None or lower <= inside <= upper,
-        f"`{name}` must contain the mean {inside}, got {interval}.",
-    )
-
-
-def _require_unique(name: str, values: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for value in values:
-        _require(value not in seen, f"`{name}` must have unique names, got {value!r} twice.")
-        seen.add(value)
-
-
-def _require_sha256(value: str) -> None:
-    _require(
-        len(value) == 64 and not set(value) - set("0123456789abcdef"),
-        f"`sha256` must be 64 hexadecimal digits in lower case, got {value!r}.",
-    )
-
-
-def _require_timestamp(value: str) -> None:
-    try:
-        aware = datetime.fromisoformat(value).tzinfo is not None
-    except ValueError:
-        aware = False
-    _require(aware, f"`created` must be ISO 8601 with a time zone, got {value!r}.")
-
-
-def _require_json(name: str, value: dict[str, Any]) -> None:
-    """Refuse what would not come back from JSON: NaN, tuples, keys that are no strings."""
-    try:
-        same = json.loads(json.dumps(value, allow_nan=False)) == value
-    except (TypeError, ValueError):
-        same = False
-    _require(same, f"`{name}` must hold JSON values only (no NaN, lists for tuples), got {value}.")

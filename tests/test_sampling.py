@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from pacbayes.certify import Settings, certify
+from pacbayes.certify import certify
 from pacbayes.data.sample import read_sample
 from pacbayes.draws import DrawStore
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.opening import open_fine_tuned
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.sampling import UNIFORM_SHARE, Plan, probabilities_by_margin, sample_pairs
+from pacbayes.settings import Settings
 
 N = 400
 
@@ -47,7 +48,7 @@ def run(scorer, margins, seed, *, weighted=True, **changes):
     plan = Plan(
         centre=scorer.centre[None],
         probabilities=probabilities_by_margin(margins, 0.06) if weighted else np.full(N, 1 / N),
-        **{"tolerance": 0.02, "delta": 0.2, "most": 8000} | changes,
+        **{"tolerance": 0.02, "delta": 0.2, "most": 8000, "lams": ((),)} | changes,
     )
     key = NoiseKey(seed=seed, stream=Stream.CERTIFICATE, stratum=0)
     (found,) = sample_pairs(scorer, range(N), {}, plan, key=key, store=DrawStore(None, {}))
