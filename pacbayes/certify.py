@@ -36,6 +36,7 @@ from pacbayes.models.loading import Source
 from pacbayes.optimize import Plan, improve
 from pacbayes.posteriors.gaussian import group_kl
 from pacbayes.posteriors.noise import FORMAT as NOISE_FORMAT
+from pacbayes.posteriors.spread import family_name
 from pacbayes.sampling import Sampler
 from pacbayes.settings import Settings, Shares
 from pacbayes.stratum import (
@@ -46,6 +47,7 @@ from pacbayes.stratum import (
     losses_at_prior,
 )
 from pacbayes.weight_perturbation import (
+    LEARNED,
     Pilot,
     Scales,
     Search,
@@ -97,10 +99,14 @@ def certify(
     """
     if settings.optimize and posterior_folder is None:
         raise InputError("`optimize` needs a folder to write the posterior to.")
-    if settings.optimize and settings.family != "per-tensor":
+    if settings.optimize and settings.family not in LEARNED:
         raise InputError(
-            f"--optimize learns a scale for each tensor; it does not go with --family "
+            f"--optimize learns a scale for each tensor or weight; it does not go with --family "
             f"{settings.family}."
+        )
+    if settings.family == "diagonal" and not settings.optimize:
+        raise InputError(
+            "--family diagonal has a scale for each weight, which --optimize learns: give it steps."
         )
     strata = [EncodedPart.encode(part, model) for part in sample.strata]
     scorer = settings.scorer(model)
@@ -142,7 +148,7 @@ def certify(
         sampler = Sampler(
             scorer=busy,
             units=stratum.units,
-            sigmas=scales.sigmas,
+            sigmas=scales.noise,
             seed=settings.seed,
             stratum=index,
             store=store,
@@ -208,7 +214,7 @@ def _assemble(
         ),
         posterior=Posterior(
             centre=_centre(model.posterior),
-            family="gaussian",
+            family=family_name(scales.noise),
             choice=scales.rule,
             groups=scales.groups,
         ),

@@ -256,7 +256,7 @@ def test_any_posterior_with_one_scale_a_tensor_is_read(checkpoints, tmp_path):
     save(Isotropic(means=means, scale=torch.tensor(0.25)), tmp_path / "isotropic")
     for family in ("per-group", "isotropic"):
         moved = with_posterior(opened(checkpoints, "free"), tmp_path / family)
-        assert moved.suggested_sigmas == dict.fromkeys(model.sizes, 0.25)
+        assert moved.suggested_noise == dict.fromkeys(model.sizes, 0.25)
         assert moved.folder == model.posterior
         assert all(torch.equal(t, means[name]) for name, t in moved.noise.tensors.items())
     scales = {name: torch.full_like(mean, 0.25) for name, mean in means.items()}
@@ -270,7 +270,7 @@ def test_a_written_posterior_comes_back(checkpoints, tmp_path):
     sigmas = {name: 0.1 / 3 + place for place, name in enumerate(model.sizes)}
     source = write_posterior(tmp_path / "posterior", model, sigmas)
     again = with_posterior(opened(checkpoints, "adapter"), tmp_path / "posterior")
-    assert again.suggested_sigmas == sigmas
+    assert again.suggested_noise == sigmas
     assert again.posterior == source
     assert again.distances_squared == model.distances_squared
 

@@ -294,7 +294,7 @@ def test_saved_notes_reach_the_certificate(checkpoints, tokenizer, rows, data, t
     folders_of(tmp_path, checkpoints, tokenizer, rows, "adapter", "loop")
     opened = open_fine_tuned(OpenOptions(checkpoint=tmp_path / "loop"))
     noted = json.loads((tmp_path / "loop" / "pacbayes.json").read_text())
-    assert opened.suggested_sigmas == noted["sigma_posterior"]
+    assert opened.suggested_noise == noted["sigma_posterior"]
     assert all(".lora_B." in name for name in opened.sizes)  # A is at its initial value
     assert all(bool((tensor == 0).all()) for tensor in opened.prior_centre.values())
     assert opened.prior.path == str(tmp_path / "loop" / "initial_adapter")
