@@ -33,6 +33,7 @@ from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES, SMOOTHING, Loss
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
+from pacbayes.models.trainable import LEARNED
 from pacbayes.optimize import Plan, improve
 from pacbayes.posteriors.gaussian import group_kl
 from pacbayes.posteriors.noise import FORMAT as NOISE_FORMAT
@@ -47,7 +48,6 @@ from pacbayes.stratum import (
     losses_at_prior,
 )
 from pacbayes.weight_perturbation import (
-    LEARNED,
     Pilot,
     Scales,
     Search,

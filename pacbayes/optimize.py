@@ -30,6 +30,7 @@ from pacbayes.models.writing import write_atomically
 from pacbayes.objectives import running_risk, seeger_maurer
 from pacbayes.posteriors.family import Spread
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
+from pacbayes.scale_gradients import ScaleGradients
 from pacbayes.surrogates import SURROGATES
 from pacbayes.weight_perturbation import Pilot, Scales, Search
 
@@ -164,6 +165,9 @@ class _Run:
         self._rates = [plan.rate * scales.sigmas[name] for name in self.means]
         self._rates.append(2 * plan.rate)
         leaves = [*self.means.values(), self._log_sigmas]
+        self._for_weights = (
+            ScaleGradients(self.means, self._log_sigmas) if search.family == "diagonal" else None
+        )
         self._adam = torch.optim.Adam([{"params": [leaf]} for leaf in leaves])
 
     @property
@@ -180,7 +184,10 @@ class _Run:
             raise InputError(f"--optimize diverged: the bound is not finite in step {self.step}.")
         bound = self._bound(risks, kl)
         self._adam.zero_grad()
-        bound.backward(inputs=[*self.means.values(), self._log_sigmas])
+        if self._for_weights is None:
+            bound.backward(inputs=[*self.means.values(), self._log_sigmas])
+        else:
+            self._for_weights.backward(bound, risks, kl)
         for group, rate in zip(self._adam.param_groups, self._rates, strict=True):
             group["lr"] = rate * _schedule(self.step, self._plan.steps)
         self._adam.step()
@@ -216,6 +223,7 @@ class _Run:
             "log_sigmas": self._log_sigmas.detach(),
             "risks": self._risks,
             "adam": self._adam.state_dict(),
+            "squares": {} if self._for_weights is None else self._for_weights.squares,
         }
         content = io.BytesIO()
         torch.save(state, content)
@@ -233,6 +241,9 @@ class _Run:
             for name, mean in self.means.items():
                 mean.copy_(state["means"][name])
             self._log_sigmas.copy_(state["log_sigmas"])
+            if self._for_weights is not None:
+                for name, squares in self._for_weights.squares.items():
+                    squares.copy_(state["squares"][name])
         self._risks = state["risks"]
         self._adam.load_state_dict(state["adam"])
         self.step = state["step"]

@@ -21,6 +21,7 @@ from pacbayes.data.sample import Unit
 from pacbayes.losses import LOSSES
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.gauge import gauges
+from pacbayes.models.trainable import LEARNED
 from pacbayes.posteriors.allocation import allocate
 from pacbayes.posteriors.family import Spread
 from pacbayes.posteriors.gaussian import best_prior_scale, kl_divergence
@@ -36,9 +37,6 @@ Score = tuple[float, float]
 Family = Literal["isotropic", "per-group", "per-tensor", "diagonal"]
 """One multiple of the prior's own scales for all tensors, for each named group, for each tensor;
 for each weight, which is only learned: the search gives it scales of tensors to start from."""
-
-LEARNED: Sequence[Family] = ("per-tensor", "diagonal")
-"""The families that gradient steps can move."""
 
 _MOST_ROUNDS = 6
 _PROBE_FACTOR = 2.0

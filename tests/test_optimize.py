@@ -1,5 +1,6 @@
 """Optimising a posterior: it helps, goes on to the same bits, and never sees certifying noise."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -35,7 +36,17 @@ def opened(checkpoints, kind, **options):
     return open_fine_tuned(OpenOptions(checkpoint=checkpoints / kind, prior=prior, **options))
 
 
-def start(checkpoints, problem_file, kind, *, n=1000, losses=("nll",), grid=GRID, **options):
+def start(
+    checkpoints,
+    problem_file,
+    kind,
+    *,
+    n=1000,
+    losses=("nll",),
+    grid=GRID,
+    family="per-tensor",
+    **options,
+):
     """A search, its strata and flat scales to start from; n is larger than the sample, so that
     bounds are not vacuous."""
     model = opened(checkpoints, kind, **options)
@@ -44,7 +55,8 @@ def start(checkpoints, problem_file, kind, *, n=1000, losses=("nll",), grid=GRID
     scorer = Scorer(model=model, losses=tuple(LOSSES[name] for name in losses), block=8)
     strata = [Pilot(units=units, n=n, delta=0.05, stratum=0)]
     scales = with_best_prior(model, dict.fromkeys(model.sizes, 0.02), "flat", grid)
-    return Search(scorer=scorer, pilots=strata, seed=0, grid=grid), strata, scales
+    search = Search(scorer=scorer, pilots=strata, seed=0, grid=grid, family=family)
+    return search, strata, scales
 
 
 def plan(folder, **changes):
@@ -53,9 +65,14 @@ def plan(folder, **changes):
     )
 
 
-@pytest.mark.parametrize("kind", ["adapter", "free", "full"])
-def test_the_bound_falls(checkpoints, problem_file, tmp_path, kind):
-    search, strata, scales = start(checkpoints, problem_file, kind)
+FAMILIES = ["per-tensor", "diagonal"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "family"), [*itertools.product(["adapter", "full"], FAMILIES), ("free", FAMILIES[0])]
+)
+def test_the_bound_falls(checkpoints, problem_file, tmp_path, kind, family):
+    search, strata, scales = start(checkpoints, problem_file, kind, family=family)
     before = search.score(scales)
     model, better = improve(search, strata, scales, plan(tmp_path, steps=25))
     assert model.posterior.path == str(tmp_path / "posterior.safetensors")
@@ -63,8 +80,10 @@ def test_the_bound_falls(checkpoints, problem_file, tmp_path, kind):
     after = search.score(better)
     assert after[0] < before[0] - 0.02
     # the scales' distances are those of the model as it is now
-    again = with_best_prior(model, better.sigmas, "")
+    again = with_best_prior(model, better.noise, "")
     assert again.kl == better.kl
+    anisotropy = sum(group.anisotropy for group in better.groups)
+    assert (anisotropy > 0) == (family == "diagonal")
 
 
 def test_a_worse_posterior_is_thrown_away(checkpoints, problem_file, tmp_path):
@@ -80,9 +99,11 @@ def test_a_worse_posterior_is_thrown_away(checkpoints, problem_file, tmp_path):
         assert torch.equal(tensor, before[name])
 
 
-@pytest.mark.parametrize("kind", ["free", "full"])
-def test_a_killed_run_goes_on_to_the_same_bits(checkpoints, problem_file, tmp_path, kind):
-    search, strata, scales = start(checkpoints, problem_file, kind)
+@pytest.mark.parametrize(
+    ("kind", "family"), [("free", "per-tensor"), ("free", "diagonal"), ("full", "per-tensor")]
+)
+def test_a_killed_run_goes_on_to_the_same_bits(checkpoints, problem_file, tmp_path, kind, family):
+    search, strata, scales = start(checkpoints, problem_file, kind, family=family)
     means, sigmas = optimize(search, strata, scales, plan(tmp_path / "whole"))
 
     def killed(after):
@@ -103,7 +124,8 @@ def test_a_killed_run_goes_on_to_the_same_bits(checkpoints, problem_file, tmp_pa
         search, strata, scales, plan(tmp_path / "parts"), lambda *_: seen.append(1)
     )
     assert len(seen) == 7
-    assert scales_again == sigmas
+    assert scales_again.keys() == sigmas.keys()
+    assert all(torch.equal(*map(torch.as_tensor, (scales_again[k], sigmas[k]))) for k in sigmas)
     assert all(torch.equal(resumed[name], means[name]) for name in means)
     # another seed is another run, not a continuation
     other, _ = optimize(search, strata, scales, plan(tmp_path / "parts", seed=1))

@@ -13,6 +13,9 @@ from pacbayes.models.noise import Noise, drawn, normals_at, places
 from pacbayes.posteriors.noise import Draw
 from pacbayes.posteriors.prior_scale import GRID, Grid
 
+LEARNED = ("per-tensor", "diagonal")
+"""Families whose scales gradient steps can move."""
+
 _MOST_WEIGHTS = 1 << 30
 """Weights that the rows of a batch may have together: the backward pass keeps them all."""
 
