@@ -1,5 +1,6 @@
 """Noise of every family for each row of a batch and in place: its law, and one draw in both."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,10 +10,20 @@ from transformers.pytorch_utils import Conv1D
 
 from pacbayes.models.layer_noise import LayerNoise
 from pacbayes.models.noise import WeightNoise, beside
+from pacbayes.models.row_noise import gram_root
 from pacbayes.posteriors.kronecker import Kronecker
 from pacbayes.posteriors.low_rank import LowRank
+from pacbayes.posteriors.noise import standard_normals
 from pacbayes.posteriors.spread import as_family
-from tests.models.test_layer_noise import IDS, LENGTHS, MODELS, by_tokens, draws, parameters
+from tests.models.test_layer_noise import (
+    IDS,
+    LENGTHS,
+    MODELS,
+    by_tokens,
+    draws,
+    explicitly,
+    parameters,
+)
 from tests.posteriors.conformance import least_p_value
 
 KINDS = ["a scale a weight", "low-rank", "kronecker"]
@@ -134,6 +145,38 @@ def test_further_variates_are_no_others_variates():
     directions, weights = found
     assert torch.allclose(directions, directions[:, :1].expand(2, 3), atol=1e-6)
     assert float((directions[:, :1] - weights).abs().min()) > 1e-4
+
+
+def test_noise_of_one_scale_is_a_fixed_function_of_the_key():
+    """Which variates a tensor gets is written down here: kept draws must go on being those."""
+    torch.manual_seed(0)
+    weight, table = torch.randn(200, 100), torch.randn(7, 3)
+    (draw,) = draws(1)
+
+    def normals(part, *shape):
+        return standard_normals([draw], math.prod(shape), part=part).view(shape)
+
+    module = nn.Linear(100, 200, bias=False)
+    module.weight.data = weight.clone()
+    embedding = nn.Embedding(7, 3)
+    embedding.weight.data = table.clone()
+    covered = {"embedding": embedding.weight, "weight": module.weight}
+    sigmas = {"embedding": 0.5, "weight": -0.25}
+    noisy = weight - 0.25 * normals(1, 200, 100)
+    with torch.inference_mode():
+        with WeightNoise(covered).applied([draw], sigmas):
+            assert torch.equal(embedding.weight, table + 0.5 * normals(0, 7, 3))
+            assert torch.equal(module.weight, noisy)
+        x, ids = torch.randn(1, 2, 100), torch.tensor([[5, 2]])
+        with LayerNoise(covered, by_tokens=explicitly).applied([draw], sigmas, [2]):
+            found, looked_up = module(x), embedding(ids)
+        torch.testing.assert_close(found, x @ noisy.T, rtol=1e-5, atol=1e-4)
+        of_rows = table[[2, 5]] + 0.5 * normals(1 << 24, 2, 3)
+        assert torch.equal(looked_up[0], of_rows.flip(0))
+        with LayerNoise(covered, by_tokens=by_tokens).applied([draw], sigmas, [2]):
+            found, _ = module(x), embedding(ids)
+        noise = gram_root(x[0]) @ normals((1 << 24) + 1, 2, 200)
+        torch.testing.assert_close(found[0], x[0] @ weight.T - 0.25 * noise, rtol=1e-5, atol=1e-4)
 
 
 def test_scales_go_where_their_tensors_are():
