@@ -24,7 +24,7 @@ from pacbayes.objectives import OBJECTIVES, running_risk
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.posteriors.prior_scale import GRID
 from pacbayes.posteriors.saved import save as save_posterior
-from pacbayes.posteriors.spread import around
+from pacbayes.posteriors.spread import around, moments
 from pacbayes.surrogates import SURROGATES
 
 _INITIAL = "initial_adapter"
@@ -136,8 +136,7 @@ class TrainObjective(nn.Module):
 
     Attributes:
         posterior: Means, scales and KL of the posterior in training.
-        log_sigmas: Natural logarithm of each covered tensor's scale, shape (tensors,), or of that
-            of each of their weights, shape (weights,).
+        log_sigmas: Natural logarithms of the scales, shape (tensors,) or (weights,).
         average: Running mean of the surrogate risk.
         draws: Number of noise draws so far.
     """
@@ -247,19 +246,14 @@ class TrainObjective(nn.Module):
     @property
     def sigmas(self) -> dict[str, float]:
         """The posterior's scale of each covered tensor, the root mean square over its weights."""
-        found = {name: sigma.detach() for name, sigma in self.posterior.sigmas.items()}
-        return {
-            name: sigma.double().square().mean().sqrt().item() if sigma.ndim else sigma.item()
-            for name, sigma in found.items()
-        }
+        return {k: moments(k, sigma.detach()).sigma for k, sigma in self.posterior.sigmas.items()}
 
     def save(self, checkpoint: str | Path) -> None:
         """Adds to a saved checkpoint what its certificate needs beside the weights.
 
-        The scales go into `pacbayes.json`, and for an adapter the prior's centre into the folder
-        `initial_adapter`. A full model's prior is given to `pacbayes-bound` as --prior. Of a scale
-        for each weight those are root mean squares, and the whole posterior is in the file
-        `posterior.safetensors`, to be given as --posterior.
+        The scales go into `pacbayes.json`, for an adapter the prior's centre into the folder
+        `initial_adapter`; a full model's prior is given as --prior. If each weight has a scale,
+        `posterior.safetensors` is written too, to be given as --posterior.
         """
         folder = Path(checkpoint)
         if not folder.is_dir():
