@@ -13,6 +13,8 @@ import typer
 from pacbayes import __version__
 from pacbayes.cli.bound import bound
 from pacbayes.cli.bounds import bounds
+from pacbayes.cli.score import score
+from pacbayes.cli.select import select
 from pacbayes.errors import InputError
 
 BAD_INPUT = 2
@@ -30,6 +32,8 @@ app = typer.Typer(
 )
 app.command("bound")(bound)
 app.command("bounds")(bounds)
+app.command("score")(score)
+app.command("select")(select)
 
 bound_app = typer.Typer(
     add_completion=False,
