@@ -24,7 +24,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from pacbayes.certificate import StratumCertificate
-from pacbayes.certify import Settings, certify
+from pacbayes.certify import certify
 from pacbayes.data.sample import read_sample
 from pacbayes.models.loading import NOTES, OpenOptions
 from pacbayes.models.opening import open_fine_tuned
@@ -32,6 +32,7 @@ from pacbayes.sample.build import TOWARDS_BOUND
 from pacbayes.sample.fine_tune import Recipe, attach_adapter, completion_nll, fine_tune
 from pacbayes.sample.pretrain import encode_batch
 from pacbayes.sample.problems import Problem
+from pacbayes.settings import Settings
 
 SAMPLE = Path(str(files("pacbayes.sample")))
 BASE = SAMPLE / "base"

@@ -4,10 +4,11 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from pacbayes.certify import Settings, certify
+from pacbayes.certify import certify
 from pacbayes.data.sample import read_sample
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.opening import open_fine_tuned
+from pacbayes.settings import Settings
 
 
 @pytest.fixture(scope="module")

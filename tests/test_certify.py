@@ -11,13 +11,14 @@ import torch
 from safetensors.numpy import load_file
 
 from pacbayes.certificate import Certificate, ScaleGrid
-from pacbayes.certify import Settings, Shares, certify
+from pacbayes.certify import certify
 from pacbayes.data.sample import read_sample
 from pacbayes.ledger import DeltaLedger
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.opening import open_fine_tuned
 from pacbayes.posteriors.noise import Stream
 from pacbayes.risk import Scorer
+from pacbayes.settings import Settings, Shares
 from pacbayes.weight_perturbation import Pilot, Search, choose_posterior
 from tests import oracle
 

@@ -8,7 +8,7 @@ import torch
 
 import pacbayes.optimize
 from pacbayes.certificate import Certificate
-from pacbayes.certify import Settings, certify
+from pacbayes.certify import certify
 from pacbayes.data.sample import read_sample
 from pacbayes.errors import InputError
 from pacbayes.losses import LOSSES
@@ -24,6 +24,7 @@ from pacbayes.posteriors.per_group import PerGroup
 from pacbayes.posteriors.prior_scale import GRID, Grid
 from pacbayes.posteriors.saved import save
 from pacbayes.risk import Scorer
+from pacbayes.settings import Settings
 from pacbayes.weight_perturbation import Pilot, Search, choose_posterior, with_best_prior
 
 PRIORS = {"adapter": "initial", "free": "initial", "full": "base"}

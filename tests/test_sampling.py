@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from pacbayes.certify import Settings, certify
+from pacbayes.certify import certify
 from pacbayes.data.sample import read_sample
 from pacbayes.draws import DrawStore
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.opening import open_fine_tuned
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.sampling import UNIFORM_SHARE, Plan, probabilities_by_margin, sample_pairs
+from pacbayes.settings import Settings
 
 N = 400
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from pacbayes.certificate import Certificate
-from pacbayes.certify import Settings
 from pacbayes.data.sample import read_sample
 from pacbayes.errors import InputError
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.opening import open_fine_tuned
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.risk import Scorer
+from pacbayes.settings import Settings
 from pacbayes.team import ALONE, Team, join_team
 
 PROGRAM = [sys.executable, "-c", "from pacbayes.cli import bound_main; bound_main()"]

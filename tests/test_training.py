@@ -12,13 +12,14 @@ from peft import LoraConfig, get_peft_model
 from transformers import LlamaForCausalLM, Trainer, TrainingArguments
 
 import pacbayes
-from pacbayes.certify import Settings, certify
+from pacbayes.certify import certify
 from pacbayes.data.sample import read_sample
 from pacbayes.errors import InputError
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.opening import open_fine_tuned
 from pacbayes.sample.pretrain import encode_batch
 from pacbayes.sample.problems import variant_problems
+from pacbayes.settings import Settings
 from tests.conftest import tiny_llama
 
 N, STEPS, ROWS, RATE = 300, 40, 12, 0.01

@@ -17,9 +17,9 @@ from pacbayes.cli.config import apply_config
 from pacbayes.errors import InputError
 
 if TYPE_CHECKING:
-    from pacbayes.certify import Settings
     from pacbayes.data.sample import Sample
     from pacbayes.models.fine_tuned import FineTuned
+    from pacbayes.settings import Settings
 
 VACUOUS = 3
 
@@ -217,7 +217,7 @@ def bound(
             "if they are copies, give them one `group`.",
             err=True,
         )
-    from pacbayes.certify import Settings
+    from pacbayes.settings import Settings
 
     settings = Settings(
         losses=losses,
@@ -360,7 +360,7 @@ def _keep_freed_memory() -> None:
 
 
 def _show_dry_run(model: FineTuned, sample: Sample, settings: Settings) -> None:
-    from pacbayes.certify import price
+    from pacbayes.pricing import price
 
     facts: dict[str, Any] = price(model, sample, settings)
     width = max(map(len, facts))

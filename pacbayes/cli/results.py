@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from pacbayes.certificate import Certificate
-from pacbayes.certify import Settings, certify
+from pacbayes.certify import certify
 from pacbayes.cli.progress import progress
 from pacbayes.data.sample import Sample
 from pacbayes.models.fine_tuned import FineTuned
@@ -16,6 +16,7 @@ from pacbayes.models.posterior_file import NAME
 from pacbayes.objects import OBJECTS, Run
 from pacbayes.report.figure import save_figure
 from pacbayes.report.table import show_certificates
+from pacbayes.settings import Settings
 
 
 def certify_and_write(

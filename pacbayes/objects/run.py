@@ -22,11 +22,13 @@ from pacbayes.certificate import (
     StratumCertificate,
     parts_of,
 )
-from pacbayes.certify import Settings, Track, held_out_risk, untold
+from pacbayes.certify import Track, untold
 from pacbayes.data.sample import Part, Sample, Unit
 from pacbayes.ledger import DeltaLedger
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.risk import Scorer
+from pacbayes.settings import Settings
+from pacbayes.stratum import held_out_risk
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from pacbayes.bounds import certified
 from pacbayes.certificate import Certificate
-from pacbayes.certify import Settings, certify
+from pacbayes.certify import certify
 from pacbayes.data.sample import read_sample
 from pacbayes.errors import InputError
 from pacbayes.losses import LOSSES, SMOOTHING, nll_width
@@ -24,6 +24,7 @@ from pacbayes.objects.drawn import draw, log_density_ratio
 from pacbayes.objects.shift_code import Layout, decode
 from pacbayes.objects.tokens import GRID, TokenLosses, token_bound, token_losses
 from pacbayes.risk import Scorer
+from pacbayes.settings import Settings
 
 PRIORS = {"adapter": "initial", "free": "initial", "full": "base"}
 
