@@ -17,12 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pacbayes import strict_json
+from pacbayes.data.jsonl import parse_object, read_raw, unreadable
 from pacbayes.errors import InputError
 from pacbayes.strict_json import kind
 
@@ -76,11 +75,12 @@ class Record:
         return InputError(message, path=self.path, line=self.line)
 
 
-def read_jsonl(path: str | Path) -> list[Record]:
+def read_jsonl(path: str | Path, *, stratum_field: str = "stratum") -> list[Record]:
     """Read all records of a JSONL file.
 
     Args:
         path: The file.
+        stratum_field: The key whose value is a record's stratum.
 
     Returns:
         The records in the order of the file; at least one.
@@ -89,7 +89,11 @@ def read_jsonl(path: str | Path) -> list[Record]:
         InputError: The file cannot be read or has no record, or a line (named) is not valid UTF-8
             or JSON, or is not a record in exactly one of the known forms.
     """
-    records = [_record(text, str(path), line) for line, text in _lines(path)]
+    records = []
+    for line, text in read_raw(path):
+        raw = parse_object(text, path, line)
+        if raw is not None:
+            records.append(record_of(raw, path, line, stratum_field=stratum_field))
     if not records:
         raise InputError("no records; the file is empty or has only blank lines.", path=path)
     return records
@@ -105,47 +109,42 @@ def sha256_of(path: str | Path) -> str:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Yield the number and text of each line that is not blank.
+def form_of(raw: dict[str, Any], path: str | Path, line: int) -> Record:
+    """Return the record that a JSON object is, without its labels, which are not looked at.
 
-    Bytes are split at newlines before they are decoded: `str.splitlines` would also split at
-    U+2028 and other characters that are legal inside a JSON string.
+    Args:
+        raw: The object; a key whose value is null counts as absent.
+        path: The file it was read from.
+        line: Its line in that file.
+
+    Raises:
+        InputError: It is not in exactly one of the known forms.
     """
     try:
-        with Path(path).open("rb") as file:
-            for line, raw in enumerate(file, start=1):
-                text = _decoded(raw, path, line).strip()
-                if text:
-                    yield line, text
-    except OSError as error:
-        raise _unreadable(path, error) from error
+        return Record(path=str(path), line=line, **_form(_without_nulls(raw)))
+    except _BadLineError as error:
+        raise InputError(str(error), path=path, line=line) from error
 
 
-def _unreadable(path: str | Path, error: OSError) -> InputError:
-    if isinstance(error, FileNotFoundError):
-        return InputError("no such file.", path=path)
-    if isinstance(error, IsADirectoryError):
-        return InputError("is a folder; give the JSONL file in it.", path=path)
-    return InputError(f"cannot be read: {error.strerror or error}.", path=path)
+def record_of(
+    raw: dict[str, Any], path: str | Path, line: int, *, stratum_field: str = "stratum"
+) -> Record:
+    """Return the record that a JSON object is.
 
+    Args:
+        raw: The object; a key whose value is null counts as absent.
+        path: The file it was read from.
+        line: Its line in that file.
+        stratum_field: The key whose value is its stratum.
 
-def _decoded(raw: bytes, path: str | Path, line: int) -> str:
+    Raises:
+        InputError: It is not in exactly one of the known forms, or a label is of the wrong kind.
+    """
     try:
-        return raw.decode("utf-8-sig" if line == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"invalid UTF-8 at byte {error.start + 1} of the line; save the file as UTF-8.",
-            path=path,
-            line=line,
-        ) from error
-
-
-def _record(text: str, path: str, line: int) -> Record:
-    try:
-        return Record(path=path, line=line, **_fields(_parse(text)))
+        return Record(path=str(path), line=line, **_fields(_without_nulls(raw), stratum_field))
     except _BadLineError as error:
         raise InputError(str(error), path=path, line=line) from error
 
@@ -154,30 +153,18 @@ class _BadLineError(ValueError):
     """What is wrong with a line, before its file and number are known."""
 
 
-def _parse(text: str) -> dict[str, Any]:
-    """Return the JSON object written in `text`, its null values left out."""
-    try:
-        value = strict_json.parse(text)
-    except strict_json.MalformedError as error:
-        raise _BadLineError(
-            f"{error}; a record is one JSON object on one line (not a pretty-printed file or a "
-            "JSON array)."
-        ) from error
-    except strict_json.JsonError as error:
-        raise _BadLineError(f"{error}.") from error
-    if not isinstance(value, dict):
-        raise _BadLineError(f"a record must be a JSON object, got {kind(value)}.")
-    return {key: item for key, item in value.items() if item is not None}
+def _without_nulls(raw: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in raw.items() if item is not None}
 
 
-def _fields(raw: dict[str, Any]) -> dict[str, Any]:
+def _fields(raw: dict[str, Any], stratum_field: str) -> dict[str, Any]:
     """Return the arguments of `Record` for a parsed line."""
     fields = _form(raw)
     if "difficulty" in raw:
         fields["difficulty"] = _difficulty(raw["difficulty"])
-    for name in ("stratum", "group", "id"):
-        if name in raw:
-            fields[name] = _label(name, raw[name])
+    for name, key in (("stratum", stratum_field), ("group", "group"), ("id", "id")):
+        if key in raw:
+            fields[name] = _label(key, raw[key])
     return fields
 
 
