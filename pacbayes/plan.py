@@ -529,6 +529,4 @@ def require_increasing(name: str, values: Sequence[float]) -> None:
 
 def _require_contains(interval: Interval, value: float, name: str = "value") -> None:
     lower, upper = interval
-    require(
-        lower <= value <= upper, f"`interval` must contain `{name}` {value}, got {interval}."
-    )
+    require(lower <= value <= upper, f"`interval` must contain `{name}` {value}, got {interval}.")

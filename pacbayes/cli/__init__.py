@@ -13,6 +13,7 @@ import typer
 from pacbayes import __version__
 from pacbayes.cli.bound import bound
 from pacbayes.cli.bounds import bounds
+from pacbayes.cli.plan import plan
 from pacbayes.errors import InputError
 
 BAD_INPUT = 2
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command("bound")(bound)
 app.command("bounds")(bounds)
+app.command("plan")(plan)
 
 bound_app = typer.Typer(
     add_completion=False,

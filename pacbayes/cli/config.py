@@ -12,7 +12,7 @@ import typer
 from pacbayes.errors import InputError
 
 _PATHS = frozenset(
-    {"checkpoint", "data", "prior", "prior-data", "base", "held-out", "out", "posterior"}
+    {"checkpoint", "data", "prior", "prior-data", "base", "held-out", "out", "posterior", "target"}
 )
 
 

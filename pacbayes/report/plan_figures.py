@@ -13,6 +13,7 @@ from pacbayes.report.plan_panels import (
     BAND,
     QUALITATIVE,
     draw_parts,
+    highest,
     log_budgets,
     mark_observed,
     new_figure,
@@ -37,8 +38,14 @@ def bound_by_difficulty(plan: Plan) -> Any:
         axes.set_title(f"budget {answer.budget:,}\n({seen})", size=9)
         axes.set_xlabel("difficulty of the training data")
     panels[0].set_ylabel(f"target risk ({plan.loss} loss)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize=8, frameon=False)
+    panels[0].set_ylim(0, 1.05 * max(map(highest, answers)))
+    named = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    figure.legend(
+        named.values(), named.keys(), loc="outside right upper", fontsize=8, frameon=False
+    )
     figure.suptitle("Bound on the target risk and its parts (curves: forecasts)", size=10)
     return figure
 
@@ -223,7 +230,7 @@ def _spread(answers: Sequence[BudgetPlan], most: int) -> list[BudgetPlan]:
 def _times(extrapolation: float) -> str:
     if extrapolation > 1:
         return f"{extrapolation:.3g}× beyond the runs"
-    return "between the runs"
+    return "no runs at it"
 
 
 def _edges(values: Sequence[float], *, log: bool = False) -> Any:
@@ -252,5 +259,3 @@ def _sequence(n: int) -> list[Any]:
 
     places = [0.15 + 0.75 * i / max(n - 1, 1) for i in range(n)]
     return [colormaps["cividis_r"](place) for place in places]
-
-

@@ -67,8 +67,15 @@ def draw_parts(axes: Any, plan: Plan, answer: BudgetPlan) -> None:
     )  # fmt: skip
     _mark(axes, plan, answer)
     axes.set_xlim(grid[0], grid[-1])
-    axes.set_ylim(0, None)
     axes.axhline(1, color="0.4", linewidth=0.6, linestyle=":")
+
+
+def highest(answer: BudgetPlan) -> float:
+    """The highest point of that panel."""
+    parts = answer.by_difficulty
+    pairs = zip(parts.empirical_risk, parts.generalization_gap, strict=True)
+    runs = [run.bound.value for run in answer.observed or ()]
+    return max(*parts.bound, *parts.upper, *(a + b for a, b in pairs), *runs)
 
 
 def _draw_extrapolation_gap(
@@ -106,11 +113,11 @@ def _mark(axes: Any, plan: Plan, answer: BudgetPlan) -> None:
     runs = answer.observed or ()
     axes.plot(
         [run.difficulty for run in runs], [run.target_risk.value for run in runs], "x",
-        color=BLACK, clip_on=False, label="measured risk of runs",
+        color=BLACK, label="measured risk of runs",
     )  # fmt: skip
     axes.plot(
         [run.difficulty for run in runs], [run.bound.value for run in runs], "+",
-        color=BLACK, markersize=9, clip_on=False, label="bound of runs",
+        color=BLACK, markersize=9, label="bound of runs",
     )  # fmt: skip
 
 

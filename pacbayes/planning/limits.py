@@ -1,0 +1,84 @@
+"""What the runs of a plan cannot tell, and what it takes for granted, in sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pacbayes.plan import BudgetPlan, StratumInfo, Target
+from pacbayes.planning.forecast import Forecaster
+from pacbayes.planning.pilots import Pilots
+
+FAR = 16.0
+"""Extrapolation in budget beyond which the forecasts were never tried."""
+
+
+def unknown(
+    pilots: Pilots, target: Target, fitted: Forecaster, answers: Sequence[BudgetPlan]
+) -> Iterator[str]:
+    """Yield what these runs cannot tell, beyond what the fit of the curves says itself."""
+    if fitted.growth.exponent is None:
+        yield (
+            "How KL grows with budget: every difficulty was run at one budget. Bounds at other "
+            "budgets take the KL seen there, which is too little if KL grows."
+        )
+    cells = Counter(zip(pilots.difficulty, pilots.budget, strict=True))
+    if max(cells.values()) == 1:
+        yield "How far seeds scatter: no difficulty and budget was run with two seeds."
+    if pilots.own_risk() is None:
+        yield (
+            "The extrapolation gap of its own: some runs were not tested on the strata that they "
+            "were trained on, so that empirical risk stands for the risk there."
+        )
+    vacuous = [a.budget for a in answers if min(a.by_difficulty.bound) >= 1]
+    if vacuous:
+        yield (
+            f"Anything from the bound at {_listed(vacuous)}: it is 1 or more at every difficulty, "
+            "and its least value decides nothing."
+        )
+    far = [a.budget for a in answers if a.extrapolation > FAR]
+    if far:
+        yield (
+            f"How good the forecast is at {_listed(far)}: more than {FAR:g} times beyond the "
+            "runs, where it was never tried."
+        )
+    edge = [a.budget for a in answers if a.optimal_difficulty.value >= fitted.difficulties[-1]]
+    if edge:
+        yield (
+            f"Whether still harder data would be better at {_listed(edge)}: the best difficulty "
+            "is the hardest that was run."
+        )
+
+
+def _listed(budgets: Sequence[int]) -> str:
+    if len(budgets) > 4:
+        return f"{len(budgets)} budgets from {budgets[0]:,} to {budgets[-1]:,}"
+    return "budget " + ", ".join(f"{budget:,}" for budget in budgets)
+
+
+def assumptions(
+    pilots: Pilots, target: Target, strata: Sequence[StratumInfo], edges_given: bool
+) -> Iterator[str]:
+    """Yield what the plan takes for granted, beyond what the fit of the curves says itself."""
+    yield (
+        "Forecast bounds put forecasts of empirical risk and KL into the kl bound, without the "
+        "Monte-Carlo part and the price of the prior's scale that certificates pay."
+    )
+    yield (
+        f"A run's bound on the target risk fails with probability at most {2 * pilots.runs[0].delta:g}: "
+        "its certificate and its gap each at delta. The least of several runs' bounds fails if "
+        "one of them does."
+    )
+    yield "Difficulties between those of the runs are interpolated."
+    if np.ptp(pilots.n_target) == 0 and target.weights:
+        yield "Test sets that runs share move all difficulties together; intervals ignore that."
+    if target.weights and target.n is None:
+        yield "The target's shares of the strata are exact, as given."
+    if target.path is not None and len(strata) > 1 and not edges_given:
+        listed = ", ".join(f"{s.high:g}" for s in strata if s.high is not None)
+        yield (
+            f"Strata meet midway between their mean difficulties ({listed}), where the target's "
+            "records do not name their stratum."
+        )
