@@ -135,7 +135,7 @@ class KLGrowth:
 
     Attributes:
         exponent: The fitted power a; null if the runs have one budget.
-        interval: Where it lies; null with it.
+        interval: Where it lies; null if the runs cannot tell.
         verdict: `shift`: a < 1, KL alone moves the best difficulty harder as the budget grows;
             `flat`: a = 1; `reversal`: a > 1, it moves easier; `undecided`.
         statement: The same in words.
@@ -148,8 +148,8 @@ class KLGrowth:
 
     def __post_init__(self) -> None:
         require(
-            (self.exponent is None) == (self.interval is None),
-            "`exponent` and `interval` must be given together.",
+            self.exponent is not None or self.interval is None,
+            "`interval` must be null where `exponent` is.",
         )
         if self.exponent is not None and self.interval is not None:
             _require_contains(self.interval, self.exponent, "exponent")
@@ -438,7 +438,8 @@ class PhaseDiagram:
         require(
             len(self.optimal_difficulty) == len(self.base_strengths)
             and shape <= {len(self.budgets)},
-            "`optimal_difficulty` must have a list for each strength with an entry for each budget.",
+            "`optimal_difficulty` must have a list for each strength, with an entry for each "
+            "budget.",
         )
 
 

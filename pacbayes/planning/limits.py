@@ -67,8 +67,8 @@ def assumptions(
         "Monte-Carlo part and the price of the prior's scale that certificates pay."
     )
     yield (
-        f"A run's bound on the target risk fails with probability at most {2 * pilots.runs[0].delta:g}: "
-        "its certificate and its gap each at delta. The least of several runs' bounds fails if "
+        "A run's bound on the target risk fails with probability at most "
+        f"{2 * pilots.runs[0].delta:g}: its certificate and its gap each at delta. The least of several runs' bounds fails if "
         "one of them does."
     )
     yield "Difficulties between those of the runs are interpolated."

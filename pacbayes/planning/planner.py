@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -263,7 +264,7 @@ def _break_evens(
 ) -> tuple[BreakEven, ...]:
     """Of each two neighbouring difficulties of the runs, and of the easiest and the hardest."""
     trained = sorted(set(map(float, pilots.difficulty)))
-    pairs = list(zip(trained, trained[1:], strict=False))
+    pairs = list(pairwise(trained))
     if len(trained) > 2:
         pairs.append((trained[0], trained[-1]))
     every = (*budgets, *pilots.budget)
