@@ -30,11 +30,8 @@ OBSERVED = (1000, 2000, 4000)
 def curves(budget):
     """Target risk and the parts of its bound over the grid, of a smooth invented world."""
     place = [(d - GRID[0]) / (GRID[-1] - GRID[0]) for d in GRID]
-    risk = [
-        0.05 + 0.55 * (1 - x) ** 2 + 0.9 / (1 + budget / (500 + 4000 * x)) ** 0.7 * 0.9
-        for x in place
-    ]
-    risk = [min(r, 0.98) for r in risk]
+    unlearnt = [0.81 / (1 + budget / (500 + 4000 * x)) ** 0.7 for x in place]
+    risk = [min(0.98, 0.05 + 0.55 * (1 - x) ** 2 + u) for x, u in zip(place, unlearnt, strict=True)]
     empirical = [0.05 + 0.2 * x for x in place]
     kl_part = [math.sqrt((300 + 900 * x) / (2 * budget)) for x in place]
     gap = [0.45 * (1 - x) - 0.1 * x for x in place]

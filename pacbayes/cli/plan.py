@@ -118,7 +118,7 @@ def plan(
     from pacbayes.report.plan_table import show_plan
 
     show_plan(made)
-    typer.echo(f"Written: {', '.join(map(str, written))}")
+    typer.echo(f"Written: {written[0]} and {len(written) - 1} figures in {written[1].parent}")
 
 
 def _numbers(name: str, text: str | None, kind: Callable[[str], Any]) -> tuple[Any, ...] | None:

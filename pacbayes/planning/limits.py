@@ -68,8 +68,8 @@ def assumptions(
     )
     yield (
         "A run's bound on the target risk fails with probability at most "
-        f"{2 * pilots.runs[0].delta:g}: its certificate and its gap each at delta. The least of several runs' bounds fails if "
-        "one of them does."
+        f"{2 * pilots.runs[0].delta:g}: its certificate and its gap each at delta. The least of "
+        "several runs' bounds fails if one of them does."
     )
     yield "Difficulties between those of the runs are interpolated."
     if np.ptp(pilots.n_target) == 0 and target.weights:

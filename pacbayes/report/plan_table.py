@@ -164,12 +164,8 @@ def _interval(interval: tuple[float, float] | None, digits: int = 2) -> str:
 
 
 def _span(best: Optimum) -> str:
-    count, low, high = (
-        len(best.indistinguishable),
-        best.indistinguishable[0],
-        best.indistinguishable[-1],
-    )
-    return f"{count} from {low:.3g} to {high:.3g}"
+    same = best.indistinguishable
+    return f"{len(same)} from {same[0]:.3g} to {same[-1]:.3g}"
 
 
 def _percent(level: float) -> str:
