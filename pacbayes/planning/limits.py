@@ -9,6 +9,7 @@ import numpy as np
 
 from pacbayes.plan import BudgetPlan, StratumInfo, Target
 from pacbayes.planning.forecast import Forecaster
+from pacbayes.planning.objective import Objective, certificate_objective
 from pacbayes.planning.pilots import Pilots
 
 FAR = 16.0
@@ -32,24 +33,36 @@ def unknown(
             "The extrapolation gap of its own: some runs were not tested on the strata that they "
             "were trained on, so that empirical risk stands for the risk there."
         )
-    vacuous = [a.budget for a in answers if min(a.by_difficulty.bound) >= 1]
-    if vacuous:
-        yield (
-            f"Anything from the bound at {_listed(vacuous)}: it is 1 or more at every difficulty, "
-            "and its least value decides nothing."
-        )
+    yield from _objective_of(fitted, answers).warnings
     far = [a.budget for a in answers if a.extrapolation > FAR]
     if far:
         yield (
             f"How good the forecast is at {_listed(far)}: more than {FAR:g} times beyond the "
             "runs, where it was never tried."
         )
+    below = [a.budget for a in answers if a.budget < pilots.budget.min()]
+    if below:
+        yield f"How learning starts, at {_listed(below)}: no run had so little data."
     edge = [a.budget for a in answers if a.optimal_difficulty.value >= fitted.difficulties[-1]]
     if edge:
         yield (
             f"Whether still harder data would be better at {_listed(edge)}: the best difficulty "
             "is the hardest that was run."
         )
+
+
+def _objective_of(fitted: Forecaster, answers: Sequence[BudgetPlan]) -> Objective:
+    """The bound of the mean forecasts, for what speaks against choosing by it."""
+    budgets = [answer.budget for answer in answers]
+    parts = [answer.by_difficulty for answer in answers]
+    return certificate_objective(
+        budgets=budgets,
+        difficulties=fitted.difficulties,
+        empirical_risk=[part.empirical_risk for part in parts],
+        kl=[np.median(fitted.kl(budget), axis=0) for budget in budgets],
+        extrapolation_gap=[part.extrapolation_gap for part in parts],
+        delta=fitted.delta,
+    )
 
 
 def _listed(budgets: Sequence[int]) -> str:

@@ -39,7 +39,7 @@ def bound_by_difficulty(plan: Plan) -> Any:
         axes.set_xlabel("difficulty of the training data")
     panels[0].set_ylabel(f"target risk ({plan.loss} loss)")
     panels[0].set_ylim(0, 1.05 * max(map(highest, answers)))
-    named = {}
+    named: dict[str, Any] = {}
     for axes in panels:
         handles, labels = axes.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
@@ -144,7 +144,8 @@ def mixture_weights(plan: Plan) -> Any:
     shares = [[a.mixture.weights.get(name, 0.0) for a in answers if a.mixture] for name in names]
     colours = _sequence(len(names))
     if len(answers) == 1:
-        budgets, shares = [budgets[0] * 0.9, budgets[0] * 1.1], [[s[0], s[0]] for s in shares]
+        budgets = [round(budgets[0] * 0.9), round(budgets[0] * 1.1)]
+        shares = [[share[0], share[0]] for share in shares]
     axes.stackplot(budgets, shares, labels=names, colors=colours, edgecolor="white", linewidth=0.6)
     log_budgets(axes, budgets)
     mark_observed(axes, plan, on_colour=True)
