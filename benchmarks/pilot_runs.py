@@ -22,17 +22,20 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from pacbayes.certificate import Certificate
-from pacbayes.certify import Settings, certify
+from pacbayes.certify import certify
 from pacbayes.data.sample import read_sample
 from pacbayes.losses import LOSSES
 from pacbayes.models.loading import NOTES, OpenOptions
 from pacbayes.models.opening import open_fine_tuned
+from pacbayes.models.posterior_file import NAME as POSTERIOR
+from pacbayes.models.posterior_file import with_posterior, write_posterior
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.risk import Scorer
 from pacbayes.runs import Measured, Run
 from pacbayes.sample.fine_tune import Recipe, attach_adapter, fine_tune
 from pacbayes.sample.pretrain import exact_match
 from pacbayes.sample.problems import LEVELS, Problem
+from pacbayes.settings import Settings
 
 SAMPLE = Path(str(files("pacbayes.sample")))
 BASE = SAMPLE / "base"
@@ -114,6 +117,9 @@ def make_run(
     folder.mkdir(parents=True, exist_ok=True)
     data = train(level, budget, seed, folder)
     model = open_fine_tuned(OpenOptions(checkpoint=folder, prior=SAMPLE / "initial_adapter"))
+    # the noise that was trained, not another with a smaller bound and a larger risk
+    write_posterior(folder / POSTERIOR, model, model.suggested_sigmas or {})
+    model = with_posterior(model, folder / POSTERIOR)
     settings = replace(SETTINGS, seed=seed)
     (certificate,) = certify(model, read_sample([data]), settings, posterior_folder=folder)
     certificate.write(folder / "certificate.json")
