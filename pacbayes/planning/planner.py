@@ -11,7 +11,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pacbayes import __version__
 from pacbayes.errors import InputError
 from pacbayes.plan import (
     BreakEven,
@@ -43,6 +42,7 @@ from pacbayes.planning.phase_diagram import phase_diagram
 from pacbayes.planning.pilots import Pilots, bases_of, pilots_of, strata_of
 from pacbayes.runs import RunSet
 from pacbayes.schema import require, require_probability
+from pacbayes.version import __version__
 
 Floats = NDArray[np.float64]
 
