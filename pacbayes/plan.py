@@ -174,7 +174,7 @@ class Misspecification:
 
     Attributes:
         statistic: The test's statistic, larger is worse; null if there is nothing to test with.
-        p_value: Its p-value; null with it.
+        p_value: Its p-value; null if the runs cannot tell.
         warning: What to make of it; null if there is nothing to warn of.
     """
 
@@ -184,8 +184,8 @@ class Misspecification:
 
     def __post_init__(self) -> None:
         require(
-            (self.statistic is None) == (self.p_value is None),
-            "`statistic` and `p_value` must be given together.",
+            self.statistic is not None or self.p_value is None,
+            "`p_value` must be null where `statistic` is.",
         )
         require(
             self.p_value is None or 0 <= self.p_value <= 1,

@@ -157,8 +157,8 @@ def test_pieces_that_contradict_themselves_are_refused():
         KLGrowth(exponent=2.0, interval=(0.1, 0.2), verdict="shift", statement="")
     with pytest.raises(InputError, match="`interval` must be null"):
         KLGrowth(exponent=None, interval=(0.1, 0.2), verdict="shift", statement="")
-    with pytest.raises(InputError, match="given together"):
-        Misspecification(statistic=1.0, p_value=None, warning=None)
+    with pytest.raises(InputError, match="`p_value` must be null"):
+        Misspecification(statistic=None, p_value=0.5, warning=None)
     with pytest.raises(InputError, match="`p_value` must lie in"):
         Misspecification(statistic=1.0, p_value=1.5, warning=None)
     with pytest.raises(InputError, match="must sum to 1"):

@@ -71,9 +71,7 @@ class Cells:
         return float(max(0.0, scatter - from_tests) / np.sum(weight * kept))
 
 
-def cells(
-    *, difficulty: ArrayLike, budget: ArrayLike, risk: ArrayLike, n_test: ArrayLike
-) -> Cells:
+def cells(*, difficulty: ArrayLike, budget: ArrayLike, risk: ArrayLike, n_test: ArrayLike) -> Cells:
     """Gather runs into cells.
 
     Args:

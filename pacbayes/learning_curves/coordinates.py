@@ -156,6 +156,4 @@ def coordinates(
         (start, base_risk_spread),
     ]
     centre, spread = np.transpose(numbers)
-    return Coordinates(
-        difficulties=difficulties, monotone=monotone, centre=centre, spread=spread
-    )
+    return Coordinates(difficulties=difficulties, monotone=monotone, centre=centre, spread=spread)

@@ -171,9 +171,7 @@ def solve(
     )
 
 
-def _correlation_from_misfit(
-    data: Cells, solution: Solution, risk: Floats
-) -> tuple[float, float]:
+def _correlation_from_misfit(data: Cells, solution: Solution, risk: Floats) -> tuple[float, float]:
     """Return ρ such that tests and seeds explain the misfit, and its degrees of freedom."""
     gram = solution.jacobian[0].T @ solution.jacobian[0]
     parameters_in_effect = np.trace(np.linalg.solve(gram + np.eye(len(gram)), gram))
@@ -229,9 +227,7 @@ def _resampling(data: Cells, by_seed: bool | None) -> bool:
     return fewest >= MIN_SEEDS if by_seed is None else by_seed
 
 
-def _unknown(
-    data: Cells, space: Coordinates, z: Floats, base_risk: float | None
-) -> list[str]:
+def _unknown(data: Cells, space: Coordinates, z: Floats, base_risk: float | None) -> list[str]:
     sentences = []
     if len(data.budgets) == 1:
         sentences.append(

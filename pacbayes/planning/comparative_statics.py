@@ -133,5 +133,11 @@ def _statement(verdict: str, shares: dict[str, float], budgets: Floats) -> str:
     if verdict == "undecided":
         listed = ", ".join(f"{name} in {share:.0%}" for name, share in shares.items())
         return f"The fits do not agree on how the optimal difficulty moves {between}: {listed}."
-    moves = {"monotone": "moves to harder data", "flat": "stays", "reversed": "moves to easier data"}
-    return f"The optimal difficulty {moves[verdict]} {between} in {shares[verdict]:.0%} of the fits."
+    moves = {
+        "monotone": "moves to harder data",
+        "flat": "stays",
+        "reversed": "moves to easier data",
+    }
+    return (
+        f"The optimal difficulty {moves[verdict]} {between} in {shares[verdict]:.0%} of the fits."
+    )

@@ -103,7 +103,9 @@ def kl_growth(
     x = log_n - reference
     exponent, heights, residuals = _fit(place, x, log_kl, monotone)
     interval, shared = (
-        (None, None) if exponent is None else _interval(place, x, log_kl, exponent, residuals, level)
+        (None, None)
+        if exponent is None
+        else _interval(place, x, log_kl, exponent, residuals, level)
     )
     verdict = _verdict(interval)
     return KlGrowth(
@@ -168,11 +170,7 @@ def _increasing(values: Floats, weights: Integers) -> Floats:
     return np.array(
         [
             max(
-                min(
-                    (total[j + 1] - total[i]) / (mass[j + 1] - mass[i])
-                    for j in index
-                    if j >= k
-                )
+                min((total[j + 1] - total[i]) / (mass[j + 1] - mass[i]) for j in index if j >= k)
                 for i in index
                 if i <= k
             )
@@ -215,7 +213,9 @@ def _share_slope(between: float, within: float, n_more: int, freedom: int) -> bo
     # differences at the level of rounding are none
     if between <= 1e-20:
         return True
-    return bool(stats.f.sf(between / n_more / max(within / freedom, 1e-300), n_more, freedom) > DIFFERENT)
+    return bool(
+        stats.f.sf(between / n_more / max(within / freedom, 1e-300), n_more, freedom) > DIFFERENT
+    )
 
 
 def _verdict(interval: tuple[float, float] | None) -> str:
@@ -249,7 +249,9 @@ def _statement(
         return "All runs of a difficulty have one budget: how KL grows with budget is not known."
     if interval is None:
         return f"KL grows as n^{exponent:.2f} in too few runs to tell its error."
-    differ = " Difficulties differ in their exponents; this is their mean." if shared is False else ""
+    differ = (
+        " Difficulties differ in their exponents; this is their mean." if shared is False else ""
+    )
     return (
         f"KL grows as n^{exponent:.2f} ({level:.0%} interval {interval[0]:.2f} to "
         f"{interval[1]:.2f}), {_MEANING[verdict]}.{differ}"

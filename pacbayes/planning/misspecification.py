@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pacbayes.errors import InputError
-from pacbayes.learning_curves import Cells, LearningCurves
+from pacbayes.learning_curves import LearningCurves
 from pacbayes.learning_curves.fit import solve
 
 Floats = NDArray[np.float64]

@@ -101,7 +101,5 @@ def _may_be_best(risks: Floats, chosen: int, level: float) -> NDArray[np.bool_]:
 
 
 def _interval(values: Floats, level: float) -> tuple[float, float]:
-    low, high = np.quantile(
-        values, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf"
-    )
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
     return float(low), float(high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -71,9 +72,14 @@ def pilots_of(runs: Sequence[Run], target: Target, *, base: str | None = None) -
     bases = bases_of(runs)
     chosen = base or bases[0]
     require(chosen in bases, f"no run has the base {chosen!r}; there are {', '.join(bases)}.")
-    same = usable([run for run in runs if run.base == chosen])
-    shares = _difficulty_of_weights(same)
-    difficulty = [shares[_key(run)] for run in same]
+    means = _difficulty_of_weights(runs)
+
+    def place(run: Run) -> tuple[float, int, int]:
+        return means[_key(run)], run.budget, run.seed
+
+    # in an order of their own, so that the bootstrap does not depend on that of the files
+    same = sorted(usable([run for run in runs if run.base == chosen]), key=place)
+    difficulty = [means[_key(run)] for run in same]
     require(
         len(set(difficulty)) > 1,
         f"all runs of base {chosen!r} have difficulty {difficulty[0]:g}; a plan needs two "
@@ -155,7 +161,7 @@ def _difficulty_of_weights(runs: Sequence[Run]) -> dict[_Key, float]:
     values: dict[_Key, list[float]] = defaultdict(list)
     for run in runs:
         values[_key(run)].append(run.difficulty)
-    return {key: float(np.mean(found)) for key, found in values.items()}
+    return {key: math.fsum(found) / len(found) for key, found in values.items()}
 
 
 def _on_target(run: Run, target: Target) -> tuple[float, float]:

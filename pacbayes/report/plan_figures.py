@@ -196,7 +196,7 @@ def plan_figures(plan: Plan) -> dict[str, bytes]:
     for name, draw in FIGURES.items():
         figure = draw(plan)
         for suffix in FORMATS if figure is not None else ():
-            drawn[f"{name}.{suffix}"] = _bytes_of(figure, suffix)
+            drawn[f"{name}.{suffix}"] = figure_bytes(figure, suffix)
     return drawn
 
 
@@ -209,11 +209,11 @@ def save_plan_figures(plan: Plan, folder: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in drawn)
 
 
-def _bytes_of(figure: Any, suffix: str) -> bytes:
+def figure_bytes(figure: Any, suffix: str) -> bytes:
+    """The file of a figure; the same figure gives the same file."""
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    # the same plan gives the same file
     with rc_context({"svg.hashsalt": "pacbayes", "svg.fonttype": "none"}):
         metadata = {"Date": None} if suffix == "svg" else None
         figure.savefig(buffer, dpi=150, format=suffix, metadata=metadata)
