@@ -61,7 +61,7 @@ class Cells:
         return (self.mean * n + 0.5) / (n + 1)
 
     def seed_correlation(self, risk: Floats) -> float:
-        """Return the moment estimate of ρ from repeated cells, at least 0; 0 if none is repeated."""
+        """Return the moment estimate of ρ from repeated cells, at least 0; 0 without any."""
         if not self.degrees_of_freedom:
             return 0.0
         weight = (risk * (1 - risk))[self.run_cell]

@@ -55,12 +55,13 @@ def penalized_least_squares(
     x = start.copy()
     r, jacobian = residuals(x, np.arange(len(x)))
     damping = np.full(len(x), 1e-3)
-    active = np.arange(len(x))
+    active: Integers = np.arange(len(x))
     for _ in range(max_steps):
         step, promised = _step(x[active], centre[active], r[active], jacobian[active], damping)
         before = _objective(x[active], centre[active], r[active])
         done = promised <= tolerance * (1 + before)
-        active, step, before, damping = (v[~done] for v in (active, step, before, damping))
+        active, damping = active[~done], damping[~done]
+        step, before = step[~done], before[~done]
         if not len(active):
             break
         trial = x[active] + step
@@ -83,8 +84,9 @@ def _step(
     normal = transposed @ jacobian
     diagonal = np.arange(x.shape[1])
     normal[:, diagonal, diagonal] += 1 + damping[:, None]
-    step = np.linalg.solve(normal, -gradient[:, :, None])[:, :, 0]
-    return step, -np.sum(gradient * step, axis=1)
+    step = np.linalg.solve(normal, -gradient[:, :, None])[:, :, 0].astype(np.float64)
+    promised: Floats = -np.sum(gradient * step, axis=1)
+    return step, promised
 
 
 def _objective(x: Floats, centre: Floats, r: Floats) -> Floats:

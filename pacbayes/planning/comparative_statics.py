@@ -52,7 +52,8 @@ def comparative_statics(
         observed_budgets: Strictly increasing.
 
     Raises:
-        InputError: Shapes that do not fit, budgets that do not increase, or `level` outside (.5, 1).
+        InputError: Shapes that do not fit, budgets that do not increase, or `level` outside its
+            range.
 
     >>> comparative_statics([[0.2, 0.5, 0.5], [0.1, 0.4, 0.9]], [1, 2, 4]).verdict
     'monotone'
@@ -98,13 +99,16 @@ def observed_optima(
     means = data.mean + spread * rng.standard_normal((n_fits, len(data.mean)))
     # cells of one budget come in the order of their difficulties
     best = [np.argmin(means[:, data.budget == n], axis=1) for n in complete_budgets(data)]
-    return data.difficulties[np.array(best, dtype=np.intp).reshape(len(best), n_fits).T]
+    places = np.array(best, dtype=np.intp).reshape(len(best), n_fits)
+    optima: Floats = data.difficulties[places.T]
+    return optima
 
 
 def complete_budgets(data: Cells) -> Floats:
     """Return the budgets at which every difficulty was run."""
     counts = np.array([np.sum(data.budget == n) for n in data.budgets])
-    return data.budgets[counts == len(data.difficulties)]
+    complete: Floats = data.budgets[counts == len(data.difficulties)]
+    return complete
 
 
 def _shares(optima: ArrayLike, budgets: Floats, tolerance: float) -> dict[str, float]:
@@ -133,11 +137,8 @@ def _statement(verdict: str, shares: dict[str, float], budgets: Floats) -> str:
     if verdict == "undecided":
         listed = ", ".join(f"{name} in {share:.0%}" for name, share in shares.items())
         return f"The fits do not agree on how the optimal difficulty moves {between}: {listed}."
-    moves = {
-        "monotone": "moves to harder data",
-        "flat": "stays",
-        "reversed": "moves to easier data",
-    }
-    return (
-        f"The optimal difficulty {moves[verdict]} {between} in {shares[verdict]:.0%} of the fits."
-    )
+    share = f"{between} in {shares[verdict]:.0%} of the fits"
+    return f"The optimal difficulty {_MOVES[verdict]} {share}."
+
+
+_MOVES = {"monotone": "moves to harder data", "flat": "stays", "reversed": "moves to easier data"}

@@ -31,7 +31,7 @@ class KlGrowth:
     """The growth of KL with budget; an estimate.
 
     Attributes:
-        exponent: a, or None if all runs have one budget.
+        exponent: a, or None if each difficulty was run at one budget only.
         interval: At `level`, or None likewise, and where nothing tells the noise.
         level: Of the interval.
         verdict: "shift" (a < 1), "flat", "reversal" (a > 1) or "undecided".
@@ -64,7 +64,8 @@ class KlGrowth:
             if not np.isclose(ratio, 1):
                 raise InputError("one budget does not tell how KL grows; nothing to forecast from.")
             return np.array(self.kl)
-        return np.array(self.kl) * ratio**self.exponent
+        forecast: Floats = np.array(self.kl) * ratio**self.exponent
+        return forecast
 
 
 def kl_growth(
@@ -102,11 +103,9 @@ def kl_growth(
     reference = float(np.mean(log_n))
     x = log_n - reference
     exponent, heights, residuals = _fit(place, x, log_kl, monotone)
-    interval, shared = (
-        (None, None)
-        if exponent is None
-        else _interval(place, x, log_kl, exponent, residuals, level)
-    )
+    interval, shared = None, None
+    if exponent is not None:
+        interval, shared = _interval(place, x, log_kl, exponent, residuals, level)
     verdict = _verdict(interval)
     return KlGrowth(
         exponent=exponent,
@@ -142,9 +141,9 @@ def _fit(
     mean_x, mean_y = (np.bincount(place, v) / count for v in (x, y))
     within = x - mean_x[place]
     spread = np.sum(within**2)
-    if np.ptp(x) == 0 or (not monotone and spread == 0):
+    if spread == 0:
         return None, _increasing(mean_y, count) if monotone else mean_y, y - mean_y[place]
-    a = float(np.sum(within * y) / spread) if spread else 0.0
+    a = float(np.sum(within * y) / spread)
     heights = mean_y - a * mean_x
     if monotone:
         a, heights = _monotone_fit(place, x, y, a)
@@ -213,9 +212,8 @@ def _share_slope(between: float, within: float, n_more: int, freedom: int) -> bo
     # differences at the level of rounding are none
     if between <= 1e-20:
         return True
-    return bool(
-        stats.f.sf(between / n_more / max(within / freedom, 1e-300), n_more, freedom) > DIFFERENT
-    )
+    ratio = between / n_more / max(within / freedom, 1e-300)
+    return bool(stats.f.sf(ratio, n_more, freedom) > DIFFERENT)
 
 
 def _verdict(interval: tuple[float, float] | None) -> str:
@@ -228,13 +226,14 @@ def _verdict(interval: tuple[float, float] | None) -> str:
 
 
 _MEANING = {
-    "shift": "below 1: KL grows more slowly than the budget, so the bound's optimum moves to harder "
-    "data as the budget grows",
+    "shift": "below 1: KL grows more slowly than the budget, so the bound's optimum moves to "
+    "harder data as the budget grows",
     "flat": "1 in effect: KL grows like the budget, so more data alone does not move the bound's "
     "optimum",
-    "reversal": "above 1: KL grows faster than the budget, so the bound's optimum moves to easier "
-    "data as the budget grows (a reversal)",
-    "undecided": "not told apart from 1: the runs do not decide which way the bound's optimum moves",
+    "reversal": "above 1: KL grows faster than the budget, so the bound's optimum moves to "
+    "easier data as the budget grows (a reversal)",
+    "undecided": "not told apart from 1: the runs do not decide which way the bound's optimum "
+    "moves",
 }
 
 
@@ -249,9 +248,7 @@ def _statement(
         return "All runs of a difficulty have one budget: how KL grows with budget is not known."
     if interval is None:
         return f"KL grows as n^{exponent:.2f} in too few runs to tell its error."
-    differ = (
-        " Difficulties differ in their exponents; this is their mean." if shared is False else ""
-    )
+    differ = " Difficulties differ in exponent; this is their mean." if shared is False else ""
     return (
         f"KL grows as n^{exponent:.2f} ({level:.0%} interval {interval[0]:.2f} to "
         f"{interval[1]:.2f}), {_MEANING[verdict]}.{differ}"

@@ -90,7 +90,8 @@ def optimal_difficulties(
 def best_by_fit(curves: Curves, budgets: Sequence[float]) -> Floats:
     """Return each fit's own best difficulty at each budget, shape (fits, budgets)."""
     places = [np.argmin(curves.risk(budget), axis=1) for budget in budgets]
-    return curves.difficulties[np.stack(places, axis=1)]
+    best: Floats = curves.difficulties[np.stack(places, axis=1)]
+    return best
 
 
 def _may_be_best(risks: Floats, chosen: int, level: float) -> NDArray[np.bool_]:
