@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 BOUND := $(BIN)/pacbayes-bound
 SAMPLE := pacbayes/sample
-DOCUMENTED := $(addprefix pacbayes.,bounds confidence objectives training ledger certificate)
+DOCUMENTED := $(addprefix pacbayes.,bounds confidence objectives training ledger certificate \
+	gaps planning)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs clean

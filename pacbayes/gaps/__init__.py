@@ -13,7 +13,7 @@ from pacbayes.gaps.fitted import FittedGaps, fitted, fitted_gaps
 from pacbayes.gaps.gap import Gap, Status
 from pacbayes.gaps.held_out import HeldOut
 from pacbayes.gaps.measured import measured
-from pacbayes.gaps.measured_on_target import measured_on_target
+from pacbayes.gaps.measured_on_target import CertifiedRisk, measured_on_target
 from pacbayes.gaps.one_sided_lipschitz import harder_mass, one_sided_lipschitz, slopes
 from pacbayes.gaps.pairs import PairRisks, Pairs, pair_risks
 from pacbayes.gaps.registry import GAPS, GapModel, lookup_gap
@@ -22,6 +22,7 @@ from pacbayes.gaps.total_variation import total_variation, total_variation_dista
 __all__ = [
     "EVENTS",
     "GAPS",
+    "CertifiedRisk",
     "Evidence",
     "FittedGaps",
     "Gap",

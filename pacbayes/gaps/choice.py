@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from pacbayes.errors import InputError
 from pacbayes.gaps.gap import Gap
 from pacbayes.gaps.held_out import HeldOut
+from pacbayes.gaps.measured_on_target import CertifiedRisk
 from pacbayes.gaps.pairs import Pairs
 from pacbayes.gaps.registry import GAPS
 
@@ -41,7 +42,8 @@ class Evidence:
         slope: Assumed largest rise of risk per unit of difficulty.
         held_out: Held-out losses of the strata.
         held_out_target: Held-out losses on the target, one entry.
-        held_out_train: Held-out losses on the training distribution, one entry.
+        held_out_train: Held-out losses on the training distribution, one entry, or its certified
+            risk.
         predictions: Risks that a fitted surface predicts.
         target_pairs: Pairs of posterior draws on target examples.
         train_pairs: Pairs on held-out training examples.
@@ -57,7 +59,7 @@ class Evidence:
     slope: float | None = None
     held_out: HeldOut | None = None
     held_out_target: HeldOut | None = None
-    held_out_train: HeldOut | None = None
+    held_out_train: HeldOut | CertifiedRisk | None = None
     predictions: Predictions | None = None
     target_pairs: Pairs | None = None
     train_pairs: Pairs | None = None
@@ -92,13 +94,9 @@ def _measured(given: Evidence) -> dict[str, Any] | None:
     }
 
 
-def _fitted(given: Evidence) -> dict[str, Any] | None:
-    return None if given.predictions is None else vars(given.predictions)
-
-
 def _density_ratio(given: Evidence) -> dict[str, Any] | None:
     target, train = given.target_pairs, given.train_pairs
-    # with counted weights or strata that may not be shared it promises no more than disagreement
+    # with counted weights, or strata that may not be shared, it is no certificate
     certified = given.shared_conditionals and given.n_target is None
     if target is None or train is None or train.joint_errors is None:
         return None
@@ -109,6 +107,10 @@ def _density_ratio(given: Evidence) -> dict[str, Any] | None:
         "train_pairs": train,
         "delta": given.delta,
     }
+
+
+def _fitted(given: Evidence) -> dict[str, Any] | None:
+    return None if given.predictions is None else vars(given.predictions)
 
 
 def _disagreement(given: Evidence) -> dict[str, Any] | None:
@@ -148,8 +150,8 @@ _ARGUMENTS: Mapping[str, Callable[[Evidence], dict[str, Any] | None]] = MappingP
     {
         "measured_on_target": _measured_on_target,
         "measured": _measured,
-        "fitted": _fitted,
         "density_ratio": _density_ratio,
+        "fitted": _fitted,
         "disagreement": _disagreement,
         "one_sided_lipschitz": _one_sided_lipschitz,
         "total_variation": _total_variation,
@@ -162,11 +164,11 @@ _REASONS: Mapping[str, str] = MappingProxyType(
         "without an assumption on strata",
         "measured": "held-out labels of each stratum are at hand: the gap of the mixture is "
         "measured",
-        "fitted": "runs at several settings are at hand but no held-out labels for this one: the "
-        "gap is predicted from a surface fitted to the runs, with its sign",
         "density_ratio": "unlabelled target data are at hand and the strata are shared by "
         "construction: disagreement and density ratio bound the target risk without an unmeasured "
         "constant",
+        "fitted": "runs at several settings are at hand but no held-out labels for this one: the "
+        "gap is predicted from a surface fitted to the runs, with its sign",
         "disagreement": "unlabelled target data are at hand, but no target labels: half the "
         "change of disagreement is measured, the change of joint errors is assumed",
         "one_sided_lipschitz": "only the weights of the strata are known, and a slope is assumed: "
@@ -180,9 +182,9 @@ _REASONS: Mapping[str, str] = MappingProxyType(
 def choose_gap(given: Evidence) -> Gap:
     """The first model in `GAPS` that the evidence allows, with the reason in words.
 
-    The order is fixed beforehand: measured before predicted, signed before blind to order, and
-    never by comparing intervals, which would have to be paid for. Total variation is last even
-    where it is a certificate, as its interval is as wide as any gap could be.
+    The order is fixed beforehand: certified before forecast and measured before assumed, never by
+    comparing intervals, which would have to be paid for. Total variation is last even where it is
+    a certificate, as it is blind to order.
 
     Raises:
         InputError: Nothing is known that a model could use, or it is bad input.

@@ -46,8 +46,8 @@ def _joint(a: Array, held_out: HeldOut, delta: float) -> tuple[float, float]:
 EVENTS: Mapping[str, _Event] = MappingProxyType(
     {"strata": _strata, "linear": _linear, "joint": _joint}
 )
-"""By name. "strata" is narrow where risks are small and "linear" where strata are many; "joint"
-and "strata" also hold for weights chosen by the same losses, "linear" does not."""
+"""By name. "strata" is narrow where risks are small and "linear" where strata are many. "strata"
+and "joint" hold for all weights at once, "linear" for one choice fixed before the losses."""
 
 
 @input_errors()
@@ -66,12 +66,13 @@ def weighted_sum(
 ) -> tuple[float, float, float]:
     """(low, high, estimate) of Σ_k a_k R_k: what all events allow, and Σ_k a_k r̂_k.
 
-    Each event allows the estimate, so that the intersection is never empty. Strata with a_k = 0
-    are left out and cost nothing.
+    Each event allows the estimate, so that the intersection is never empty. With "linear" among
+    them the coefficients are fixed beforehand, so that strata with a_k = 0 may be left out.
     """
-    needed = coefficients != 0
-    if not needed.any():
+    if not coefficients.any():
         return 0.0, 0.0, 0.0
+    fixed = "linear" in shares
+    needed = (coefficients != 0) | (not fixed)
     a, used = coefficients[needed], held_out.only(needed)
     ends = [EVENTS[name](a, used, part) for name, part in shares.items() if name in EVENTS]
     estimate = math.fsum((a * np.array(used.mean)).tolist())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from pacbayes.bounds._rounding import CLOSE
@@ -42,14 +41,13 @@ class Gap:
     status: Status
     assumption: str
     delta: float = 0.0
-    detail: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    detail: Mapping[str, float] = field(default_factory=dict, hash=False)
     reason: str = ""
 
     def __post_init__(self) -> None:
         low, high = self.interval
         if not -1 <= low <= high <= 1:
             raise ValueError(f"`interval` must be ordered and within [-1, 1], got {self.interval}.")
-        object.__setattr__(self, "detail", MappingProxyType(dict(self.detail)))
 
     @property
     def width(self) -> float:

@@ -29,11 +29,11 @@ def measured(
 
     By default δ/2 goes to an interval for each stratum, narrow where risks are small, and δ/2 to
     Hoeffding's inequality for the weighted sum, narrow where strata are many; both are
-    intersected. Strata whose two weights are equal need no data and cost nothing.
+    intersected; strata whose two weights are equal then cost nothing.
 
     Args:
         train_weights: v_k, shape (strata,), summing to 1; fixed before the held-out losses, as the
-            target weights (for weights chosen by these, `events=("joint",)`).
+            target weights. Where these losses choose the weights, leave "linear" out of `events`.
         target_weights: w_k of the same strata.
         held_out: Mean losses and units of all strata.
         delta: Failure probability in (0, 1), of both ends together.

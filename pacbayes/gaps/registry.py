@@ -43,8 +43,8 @@ GAPS: Mapping[str, GapModel] = MappingProxyType(
     {
         "measured_on_target": GapModel(
             function=measured_on_target,
-            statement="R_target − R_train within the intervals of two held-out means",
-            needs="held-out labels of the target and of the training distribution",
+            statement="R_target − R_train within the intervals of the two risks",
+            needs="held-out labels of the target, and of the training data or a certificate",
             best_status="certificate",
             signed=True,
             reference="Clopper & Pearson 1934; Hoeffding 1963",
@@ -57,14 +57,6 @@ GAPS: Mapping[str, GapModel] = MappingProxyType(
             signed=True,
             reference="Clopper & Pearson 1934; Hoeffding 1963",
         ),
-        "fitted": GapModel(
-            function=fitted,
-            statement="difference of two risks on a surface fitted to a grid of runs",
-            needs="runs at several difficulties and budgets with target and training risks",
-            best_status="forecast",
-            signed=True,
-            reference="bootstrap, Efron 1979",
-        ),
         "density_ratio": GapModel(
             function=density_ratio,
             statement="R_target ≤ ½ d_target + β_q e_train^(1 − 1/q) + η",
@@ -73,6 +65,14 @@ GAPS: Mapping[str, GapModel] = MappingProxyType(
             best_status="certificate",
             signed=True,
             reference="Germain, Habrard, Laviolette & Morvant 2016",
+        ),
+        "fitted": GapModel(
+            function=fitted,
+            statement="difference of two risks on a surface fitted to a grid of runs",
+            needs="runs at several difficulties and budgets with target and training risks",
+            best_status="forecast",
+            signed=True,
+            reference="bootstrap, Efron 1979",
         ),
         "disagreement": GapModel(
             function=disagreement,

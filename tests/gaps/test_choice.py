@@ -16,8 +16,8 @@ RISKS = Predictions(
 STEPS = [
     ({"held_out_target": ONE, "held_out_train": ONE}, "measured_on_target", "certificate"),
     ({"held_out": HeldOut(mean=(0.1, 0.3), n=(90, 90))}, "measured", "certificate"),
-    ({"predictions": RISKS}, "fitted", "forecast"),
     (PAIRS, "density_ratio", "certificate"),
+    ({"predictions": RISKS}, "fitted", "forecast"),
     ({"slope": 0.1, "difficulties": [1, 2]}, "one_sided_lipschitz", "forecast"),
     ({}, "total_variation", "certificate"),
 ]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from pacbayes.errors import InputError
-from pacbayes.gaps import HeldOut, measured, measured_on_target
+from pacbayes.gaps import CertifiedRisk, HeldOut, measured, measured_on_target
 from tests import oracle
 
 
@@ -31,8 +31,8 @@ def interval(errors, n, train, target, delta, **more):
     "events", [("strata",), ("linear",), ("joint",), ("strata", "linear"), ("joint", "linear")]
 )
 def test_coverage_by_enumeration(events):
-    # the search of the joint event takes 30 ms
-    n, delta = (6, 5) if "joint" in events else (12, 9), 0.2
+    # the search of the joint event takes 10 ms
+    n, delta = (5, 4) if "joint" in events else (12, 9), 0.2
     train, target = [0.9, 0.1], [0.2, 0.8]
     a = np.subtract(target, train)
     counts = list(itertools.product(range(n[0] + 1), range(n[1] + 1)))
@@ -51,6 +51,32 @@ def test_coverage_by_enumeration(events):
         half = point[:, None] + (ends - point[:, None]) / 2
         twins.append(weight[(true < half[:, 0]) | (true > half[:, 1])].sum())
     assert max(twins) > delta
+
+
+@pytest.mark.parametrize("event", ["strata", "joint"])
+def test_weights_chosen_by_the_losses(event):
+    # the difference of any two of three strata, whichever the losses show to be violated
+    n, delta = (2, 2, 1), 0.3
+    pairs = [(i, j) for i, j in itertools.combinations(range(3), 2)]
+    counts = list(itertools.product(range(3), range(3), range(2)))
+    ends = np.array(
+        [
+            [interval(k, n, np.eye(3)[i], np.eye(3)[j], delta, events=(event,)) for i, j in pairs]
+            for k in counts
+        ]
+    )
+    misses_of_twin = []
+    for risks in ([0.05, 0.5, 0.95], [0.3, 0.3, 0.3], [0.02, 0.02, 0.6]):
+        weight = np.prod(
+            [binom.pmf([k[d] for k in counts], n[d], risks[d]) for d in range(3)], axis=0
+        )
+        true = np.array([risks[j] - risks[i] for i, j in pairs])
+        misses = (true < ends[..., 0] - 1e-12) | (true > ends[..., 1] + 1e-12)
+        assert weight[misses.any(axis=1)].sum() <= delta * (1 + 1e-12)
+        half = ends.mean(axis=-1, keepdims=True) + (ends - ends.mean(axis=-1, keepdims=True)) / 3
+        misses = (true < half[..., 0]) | (true > half[..., 1])
+        misses_of_twin.append(weight[misses.any(axis=1)].sum())
+    assert max(misses_of_twin) > delta
 
 
 def clopper_pearson(k, n, share, upper):
@@ -76,10 +102,9 @@ def test_joint_event_of_strata_against_arb():
         errors = tuple(int(rng.integers(0, m + 1)) for m in n)
         train, target = (rng.multinomial(64, np.ones(k) / k) / 64 for _ in range(2))
         a = [Fraction(float(w)) - Fraction(float(v)) for v, w in zip(train, target, strict=True)]
-        needed = sum(x != 0 for x in a)
-        if not needed:
+        if not any(a):
             continue
-        share = oracle.ball(0.1) / (2 * needed)
+        share = oracle.ball(0.1) / (2 * k)
         exact = {"low": oracle.ball(0), "high": oracle.ball(0)}
         for x, m, count in zip(a, n, errors, strict=True):
             for side in exact:
@@ -174,6 +199,20 @@ def test_coverage_on_the_target_itself():
     # at δ = .2 more than 120 of 400 have probability below 1e-6 (binomial)
     assert failures <= 120
     assert twin > 120
+
+
+def test_a_certificate_in_place_of_held_out_training_data():
+    target = HeldOut(mean=(0.4,), n=(60,), zero_one=True)
+    certified = CertifiedRisk(interval=(0.1, 0.2), delta=0.03)
+    gap = measured_on_target(target=target, train=certified, delta=0.05, events=("strata",))
+    low, high = target.intervals(0.05)
+    assert gap.interval == pytest.approx((low[0] - 0.2, high[0] - 0.1), abs=1e-12)
+    assert gap.delta == pytest.approx(0.08)
+    assert gap.estimate is None
+    with pytest.raises(InputError, match=r"`interval` must be \(low, high\)"):
+        CertifiedRisk(interval=(0.2, 0.1), delta=0.03)
+    with pytest.raises(InputError, match="`interval` must lie in"):
+        CertifiedRisk(interval=(0.2, math.nan), delta=0.03)
 
 
 def test_default_is_close_to_the_better_event():

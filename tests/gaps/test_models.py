@@ -1,12 +1,16 @@
 """Every model's interval contains the gap of worlds known exactly; twins must not."""
 
 import math
+import pickle
+from dataclasses import FrozenInstanceError, asdict
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
+from pacbayes.confidence import kl_lower, kl_upper
 from pacbayes.errors import InputError
 from pacbayes.gaps import (
     GAPS,
@@ -201,6 +205,53 @@ def test_counted_pairs_cover():
     assert twin > 75  # λ = 0 is an assumption, and false here
 
 
+def side(count, n, share, upper):
+    """Clopper–Pearson by scipy's quantiles of the beta distribution."""
+    return (
+        stats.beta.ppf(1 - share, count + 1, n - count)
+        if upper
+        else stats.beta.ppf(share, count, n - count + 1)
+    )
+
+
+def test_measured_ends_are_their_formulas():
+    target = Pairs(n=500, disagreements=120)
+    train = Pairs(n=400, disagreements=60, joint_errors=30, errors=110)
+    delta = 0.1
+    half = disagreement(
+        target_pairs=target, train_pairs=train, delta=delta, joint_error_change=0.07
+    )
+    low = (side(120, 500, delta / 4, False) - side(60, 400, delta / 4, True)) / 2 - 0.07
+    high = (side(120, 500, delta / 4, True) - side(60, 400, delta / 4, False)) / 2 + 0.07
+    assert half.interval == pytest.approx((low, high), abs=1e-9)
+    for q, power in ((math.inf, 1), (3.0, 2 / 3)):
+        ratio = density_ratio(
+            train_weights=[0.5, 0.4, 0.1, 0.0],
+            target_weights=[0.3, 0.3, 0.35, 0.05],
+            target_pairs=target,
+            train_pairs=train,
+            delta=delta,
+            q=q,
+        )
+        powers = 3.5 if q == math.inf else (0.5 * 0.6**q + 0.4 * 0.75**q + 0.1 * 3.5**q) ** (1 / q)
+        joint = side(30, 400, delta / 5, True)
+        at = {"mean": 110 / 800, "n_draws": 400, "delta": delta / 5}
+        top = side(120, 500, delta / 5, True) / 2 + powers * joint**power + 0.05
+        assert ratio.interval[1] == pytest.approx(top - kl_lower(**at), abs=1e-9)
+        bottom = side(120, 500, delta / 5, False) / 2 - kl_upper(**at)
+        assert ratio.interval[0] == pytest.approx(bottom, abs=1e-9)
+
+
+def test_slopes_are_their_formula():
+    held_out = HeldOut(mean=(0.1, 0.3, 0.2), n=(50, 100, 200), zero_one=True)
+    low = [side(k, n, 0.1 / 6, False) for k, n in ((5, 50), (30, 100), (40, 200))]
+    high = [side(k, n, 0.1 / 6, True) for k, n in ((5, 50), (30, 100), (40, 200))]
+    rises = [(low[1] - high[0]) / 0.5, (low[2] - high[1]) / 2]
+    falls = [(high[1] - low[0]) / 0.5, (high[2] - low[1]) / 2]
+    found = slopes(held_out, [0.0, 0.5, 2.5], 0.1)
+    assert found == pytest.approx((min(rises), max(falls)), abs=1e-9)
+
+
 def test_statuses_say_what_is_assumed():
     weights = {"train_weights": [0.5, 0.5], "target_weights": [0.2, 0.8]}
     assumed = total_variation(**weights)
@@ -296,5 +347,8 @@ def test_a_gap_is_ordered_and_frozen():
     with pytest.raises(ValueError, match="`interval` must be ordered"):
         Gap(model="x", interval=(0.1, math.nan), status="forecast", assumption="")
     gap = Gap(model="x", interval=(0.0, 0.1), status="forecast", assumption="", detail={"a": 1.0})
-    with pytest.raises(TypeError):
-        gap.detail["a"] = 2.0
+    with pytest.raises(FrozenInstanceError):
+        gap.status = "certificate"
+    assert asdict(gap)["detail"] == {"a": 1.0}
+    assert gap == pickle.loads(pickle.dumps(gap))
+    assert hash(gap) == hash(pickle.loads(pickle.dumps(gap)))
