@@ -82,6 +82,43 @@ def test_growth_of_kl_is_found_and_a_reversal_is_called_one():
     assert "reversal" in fast.kl_growth.statement
 
 
+def with_target_risks(risks, n=2000):
+    """Runs whose target risk is given by level and budget, with the noise of n test units."""
+    rng = np.random.default_rng(1)
+    return [
+        dataclasses.replace(
+            run,
+            tests={
+                name: Measured(mean=int(rng.binomial(n, risks[level][run.budget])) / n, n=n)
+                for name in DIFFICULTY
+            },
+        )
+        for run in RUNS
+        for level in run.train_weights
+    ]
+
+
+def test_a_world_off_the_curves_is_warned_of():
+    risks = {
+        "easy": {1000: 0.6, 2000: 0.55, 4000: 0.5},
+        "medium": {1000: 0.7, 2000: 0.3, 4000: 0.65},
+        "hard": {1000: 0.9, 2000: 0.8, 4000: 0.2},
+    }
+    found = plan(run_set(with_target_risks(risks)), GIVEN, SETTINGS)
+    assert found.misspecification.p_value < 0.05
+    assert "not to be relied on" in found.misspecification.warning
+
+
+def test_a_reversal_in_the_runs_is_not_smoothed_away():
+    risks = {
+        "easy": {1000: 0.8, 2000: 0.5, 4000: 0.2},
+        "medium": {1000: 0.6, 2000: 0.4, 4000: 0.3},
+        "hard": {1000: 0.4, 2000: 0.45, 4000: 0.5},
+    }
+    found = plan(run_set(with_target_risks(risks)), GIVEN, SETTINGS)
+    assert found.comparative_statics.verdict == "reversed"
+
+
 def test_bounds_of_runs_are_certificate_and_gap_added_up():
     (answer,) = [a for a in PLAN.budgets if a.budget == 1000]
     assert len(answer.observed) == 6
