@@ -34,6 +34,12 @@ def unknown(
             "were trained on, so that empirical risk stands for the risk there."
         )
     yield from _objective_of(fitted, answers).warnings
+    vacuous = [a.budget for a in answers if a.observed and a.objective.bound >= 1]
+    if vacuous:
+        yield (
+            f"Which difficulty is best from the certificates at {_listed(vacuous)}: the bounds of "
+            "all runs there are 1 or more."
+        )
     far = [a.budget for a in answers if a.extrapolation > FAR]
     if far:
         yield (
@@ -83,6 +89,10 @@ def assumptions(
         "A run's bound on the target risk fails with probability at most "
         f"{2 * pilots.runs[0].delta:g}: its certificate and its gap each at delta. The least of "
         "several runs' bounds fails if one of them does."
+    )
+    yield (
+        "Where held-out labels of the target are at hand, the measured risk is the tighter number; "
+        "the bound tells what it is made of."
     )
     yield "Difficulties between those of the runs are interpolated."
     if np.ptp(pilots.n_target) == 0 and target.weights:
