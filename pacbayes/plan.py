@@ -62,7 +62,7 @@ class PlanRuns:
     """The runs that the plan was made from.
 
     Attributes:
-        number: How many.
+        number: How many the answers rest on; others there are of other bases or mixtures.
         path: Folder or file, as it was given.
         sha256: Its hash, see `pacbayes.runs.RunSet`.
     """
