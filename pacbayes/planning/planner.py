@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -154,10 +155,12 @@ def _phase_diagram(
         return None, ()
     curves = [fitted.target_fits]
     for base in bases_of(runs.runs):
-        other = pilots if base == pilots.base else pilots_of(runs.runs, target, base=base)
-        same_span = np.array_equal(np.unique(other.difficulty), np.unique(pilots.difficulty))
-        if base != pilots.base and other.base_risk is not None and same_span:
-            curves.append(_fit(other, grid, replace(settings, base=base)).target_fits)
+        # a base that no plan of its own could be made from adds nothing
+        with suppress(InputError):
+            other = pilots_of(runs.runs, target, base=base)
+            same = np.array_equal(np.unique(other.difficulty), np.unique(pilots.difficulty))
+            if base != pilots.base and other.base_risk is not None and same:
+                curves.append(_fit(other, grid, settings).target_fits)
     try:
         found = phase_diagram(curves, budgets=budgets, base_strengths=BASE_STRENGTHS)
     except InputError:

@@ -220,6 +220,17 @@ def test_bases_are_planned_apart_and_meet_in_the_phase_diagram():
     assert chosen.bases == ("large", "small")
 
 
+def test_a_base_with_too_little_is_left_out_of_the_phase_diagram():
+    few = [
+        dataclasses.replace(run, base="large", base_strength=0.5, base_target=None)
+        for run in RUNS
+        if "easy" in run.train_weights and run.seed == 0
+    ]
+    found = plan(run_set([*RUNS, *few]), GIVEN, SETTINGS)
+    assert found.bases == ("small", "large")
+    assert any("Only a base of strength" in sentence for sentence in found.assumptions)
+
+
 def test_unmeasured_base_has_no_phase_diagram():
     runs = [dataclasses.replace(run, base_strength=None, base_target=None) for run in RUNS]
     found = plan(run_set(runs), GIVEN, SETTINGS)
