@@ -351,7 +351,7 @@ class HeldOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Complexity:
-    """The two parts of (KL + ln(xi(n) / delta)) / n.
+    """The two parts of (KL + ln(xi(n) / delta)) / n; with K(n) for xi(n) if there are `bets`.
 
     Attributes:
         kl: KL / n.
@@ -386,6 +386,29 @@ def parts_of(
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bet:
+    """What the log-wealth bound of a graded loss was computed from, on one side.
+
+    With T = (KL + ln(K(n)/delta))/n, the complexity of the stratum, the risk is at most, or for
+    negative `lam` at least, (1 − exp(`mean_log` − T))/`lam`.
+
+    Attributes:
+        lam: The bet λ, fixed before the draws: in (0, 1) for the upper end, below 0 for the lower.
+        mean_log: A lower confidence bound on (1/n) Σ_i E_Q ln(1 − λ ℓ_i), on the Monte-Carlo event.
+    """
+
+    lam: float
+    mean_log: float
+
+    def __post_init__(self) -> None:
+        require(
+            self.lam < 1 and self.lam != 0 and self.lam * self.mean_log <= 0,
+            f"`lam` must be below 1 and not 0, and `mean_log` of the other sign, got {self.lam} "
+            f"and {self.mean_log}.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class StratumCertificate:
     """What is certified about one stratum.
 
@@ -398,6 +421,7 @@ class StratumCertificate:
         n_unscorable: Records that cannot be scored; they count as loss 1 everywhere.
         empirical_risk: Mean loss over the draws.
         empirical_risk_bound: Where the mean of the loss under Q on this sample lies.
+        bets: Of a graded loss, what its log-wealth bound rests on; empty for losses 0 or 1.
         unperturbed_risk: Mean loss of the fine-tuned model itself. Certified as nothing.
         risk_bound: The certificate: where the risk under Q on fresh examples lies.
         bounds: Upper bounds on that risk by name, all on the event of `risk_bound`.
@@ -418,6 +442,7 @@ class StratumCertificate:
     n_unscorable: int
     empirical_risk: float
     empirical_risk_bound: Interval
+    bets: tuple[Bet, ...]
     unperturbed_risk: float
     risk_bound: Interval
     bounds: dict[str, float]

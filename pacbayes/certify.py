@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pacbayes import __version__
+from pacbayes.bets import choose_bets, shares_of
 from pacbayes.certificate import (
     Centre,
     Certificate,
@@ -30,17 +31,19 @@ from pacbayes.data.sample import Sample, SourceFile
 from pacbayes.draws import DrawStore
 from pacbayes.errors import InputError
 from pacbayes.ledger import DeltaLedger
-from pacbayes.losses import LOSSES, SMOOTHING, Loss
+from pacbayes.losses import LOSSES, SMOOTHING, Loss, is_graded
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
 from pacbayes.optimize import Plan, improve
 from pacbayes.posteriors.gaussian import group_kl
 from pacbayes.posteriors.noise import FORMAT as NOISE_FORMAT
+from pacbayes.risk import FloatArray
 from pacbayes.sampling import Sampler
 from pacbayes.settings import Settings, Shares
 from pacbayes.stratum import (
     EncodedPart,
     certify_stratum,
+    complexity_of,
     held_out_of,
     held_out_risk,
     losses_at_prior,
@@ -54,6 +57,11 @@ from pacbayes.weight_perturbation import (
 
 _SEED_FIXED = (
     "The seed was fixed in advance: the best of several runs with different seeds is not certified."
+)
+_LAYER_NOISE = (
+    "The posterior's noise was added inside the layers' products, with their rounding in {}: the "
+    "certificate takes what that rounding changes in a loss for nothing. (--draw-mode block writes "
+    "it into the weights, whose rounding is a map of both distributions and costs nothing.)"
 )
 
 Track = Callable[[str, int | None], Callable[..., None]]
@@ -93,7 +101,8 @@ def certify(
 
     Raises:
         InputError: The settings ask for optimisation, but there is no folder for it, or they ask
-            for a family with fewer scales.
+            for a family with fewer scales; or the strata are cut by difficulties that were scored
+            with the model itself.
     """
     if settings.optimize and posterior_folder is None:
         raise InputError("`optimize` needs a folder to write the posterior to.")
@@ -101,6 +110,12 @@ def certify(
         raise InputError(
             f"--optimize learns a scale for each tensor; it does not go with --family "
             f"{settings.family}."
+        )
+    if sample.scoring is not None and model.folder.sha256 in sample.scoring.models:
+        raise InputError(
+            "the strata are cut by difficulties that were scored with this very checkpoint, so "
+            "they depend on the labels it was trained on; score with the base model.",
+            path=model.folder.path,
         )
     strata = [EncodedPart.encode(part, model) for part in sample.strata]
     scorer = settings.scorer(model)
@@ -150,10 +165,14 @@ def certify(
             pilot=settings.pilot,
             delta=shares[index].monte_carlo,
         )
-        if settings.tolerance is None:
-            centre, estimates = sampler.whole_passes()
+        graded = [is_graded(loss, stratum.units) for loss in scorer.losses]
+        wanted = settings.tolerance is not None or any(graded)
+        pilot = sampler.pilot_losses() if wanted else None
+        lams = _bets(stratum, graded, pilot, scales, shares[index], sampler.n_draws)
+        if settings.tolerance is None or pilot is None:
+            centre, estimates = sampler.whole_passes(lams)
         else:
-            centre, estimates = sampler.until(settings.tolerance)
+            centre, estimates = sampler.until(settings.tolerance, pilot, lams)
         at_prior = losses_at_prior(busy, stratum.units) if sample.prior_files else None
         held_out: Sequence[HeldOut | None] = [None] * len(settings.losses)
         if sample.held_out:
@@ -176,6 +195,29 @@ def certify(
         _assemble(model, sample, settings, LOSSES[name], scales, ledger, tuple(found))
         for name, found in zip(settings.losses, certified, strict=True)
     )
+
+
+def _bets(
+    stratum: EncodedPart,
+    graded: Sequence[bool],
+    pilot: FloatArray | None,
+    scales: Scales,
+    shares: Shares,
+    n_draws: int,
+) -> list[tuple[float, ...]]:
+    """Bets for each loss that is graded, from its losses on the pilot."""
+    if pilot is None:
+        return [() for _ in graded]
+    complexity = complexity_of(stratum.part.n, scales, shares, graded=True)
+    terms: Any = {
+        "complexity": complexity.kl + complexity.log_term,
+        "n_draws": n_draws,
+        "delta": shares_of(shares.monte_carlo, 2)[1],
+    }
+    return [
+        choose_bets(losses, **terms) if wanted else ()
+        for losses, wanted in zip(pilot, graded, strict=True)
+    ]
 
 
 def _assemble(
@@ -217,7 +259,12 @@ def _assemble(
         strata=strata,
         joint={},
         data=_files(sample.files),
-        assumptions=(*sample.assumptions, *model.assumptions, _SEED_FIXED),
+        assumptions=(
+            *sample.assumptions,
+            *model.assumptions,
+            _SEED_FIXED,
+            *([_LAYER_NOISE.format(settings.dtype)] if model.noise.per_row else []),
+        ),
         environment=_environment(model, settings),
     )
 

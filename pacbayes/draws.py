@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pacbayes.bets import bet_from, log_shares, shares_of
 from pacbayes.bounds import certified
+from pacbayes.certificate import Bet
 from pacbayes.team import ALONE, Team
 
 FloatArray = npt.NDArray[np.float64]
+
+_SLACK = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +32,14 @@ class Estimate:
         interval: Contains the true mean with the probability that was asked for.
         n_draws: Independent draws behind it.
         method: How, in words.
+        bets: Bounds on the means of the bets' logarithms, on the event of the interval.
     """
 
     mean: float
     interval: tuple[float, float]
     n_draws: int
     method: str
+    bets: tuple[Bet, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,26 +75,45 @@ class Draws:
         n = self.losses.shape[1]
         return float(-(-n // self.block) * self.block / n)
 
-    def estimate(self, delta: float) -> Estimate:
-        """The mean with its interval, wrong w.p. ≤ delta."""
+    def estimate(self, delta: float, lams: Sequence[float] = ()) -> Estimate:
+        """The mean with its interval, and a bound for each bet λ, all of them right w.p. ≥ 1 − δ.
+
+        Args:
+            delta: Failure probability; half of it is for the interval if there are bets.
+            lams: Bets, fixed before the draws.
+        """
+        interval, each = shares_of(delta, len(lams))
         return Estimate(
             mean=self.mean,
-            interval=self.interval(delta),
+            interval=self.interval(interval),
             n_draws=self.n_draws,
             method=f"kl interval over {len(self.losses)} passes with fresh draws",
+            bets=tuple(self._bet(lam, each) for lam in lams),
         )
 
-    def interval(self, delta: float) -> tuple[float, float]:
-        """Two-sided interval for the mean over units of the expected loss, wrong w.p. ≤ delta.
+    def _bet(self, lam: float, delta: float) -> Bet:
+        drawn = replace(self, losses=log_shares(lam, self.losses))
+        return bet_from(lam, drawn.upper(delta) if lam > 0 else drawn.lower(delta))
 
-        The kl interval for independent variables in [0, 1], half of `delta` on each side. The
-        factor 1 ± 1e-12 covers the float64 rounding of the mean and of the stretch.
+    def interval(self, delta: float) -> tuple[float, float]:
+        """Two-sided interval for the mean over units of the expected loss, wrong w.p. ≤ delta."""
+        return self.lower(delta / 2), self.upper(delta / 2)
+
+    def upper(self, delta: float) -> float:
+        """The expected loss, averaged over the units, is above this with probability ≤ delta.
+
+        The kl bound for independent variables in [0, 1]. The factor 1 ± 1e-12 covers the float64
+        rounding of the losses' mean and of the stretch.
         """
-        mean, slack = self.mean / self.stretch, 1e-12
-        terms = {"n": self.n_draws, "delta": delta / 2}
-        high = certified("test_set_kl", empirical_risk=min(1.0, mean * (1 + slack)), **terms)
-        low = certified("test_set_kl_lower", empirical_risk=mean * (1 - slack), **terms)
-        return low * self.stretch * (1 - slack), min(1.0, high * self.stretch * (1 + slack))
+        mean = min(1.0, self.mean / self.stretch * (1 + _SLACK))
+        high = certified("test_set_kl", empirical_risk=mean, n=self.n_draws, delta=delta)
+        return min(1.0, high * self.stretch * (1 + _SLACK))
+
+    def lower(self, delta: float) -> float:
+        """As `upper`, from below."""
+        mean = self.mean / self.stretch * (1 - _SLACK)
+        low = certified("test_set_kl_lower", empirical_risk=mean, n=self.n_draws, delta=delta)
+        return low * self.stretch * (1 - _SLACK)
 
 
 class DrawStore:

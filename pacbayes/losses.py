@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -26,12 +26,14 @@ class Loss:
             (tokens,), and gives a loss in [0, 1].
         width: Nats that one unit of the loss stands for, as a function of the vocabulary's size;
             None where the loss has no unit.
+        graded: Whether one record's loss may lie strictly between 0 and 1.
     """
 
     name: str
     statement: str
     compute: Callable[[Tensor, Tensor], float]
     width: Callable[[int], float] | None = None
+    graded: bool = True
 
 
 def exact(logits: Tensor, targets: Tensor) -> float:
@@ -76,6 +78,11 @@ def nll_width(size: int) -> float:
     return math.log1p((1 - SMOOTHING) * size / SMOOTHING)
 
 
+def is_graded(loss: Loss, units: Sequence[Sequence[object]]) -> bool:
+    """Whether a unit's loss, the mean over its records, may lie strictly between 0 and 1."""
+    return loss.graded or any(len(unit) > 1 for unit in units)
+
+
 MARGIN = Loss(
     name="margin",
     statement="least lead of a target over the best other token, without its sign",
@@ -89,6 +96,7 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
             name="exact",
             statement="1 unless greedy decoding reproduces the reference completion, else 0",
             compute=exact,
+            graded=False,
         ),
         "token": Loss(
             name="token",

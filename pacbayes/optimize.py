@@ -178,7 +178,7 @@ class _Run:
         return len(batch.examples), math.exp(bound.item())
 
     def _bound(self, risks: Tensor, kl: Tensor) -> Tensor:
-        """Mean logarithm of the kl bound over losses and strata, as in `Search.score`."""
+        """Mean logarithm over losses and strata of the kl bound, graded losses included."""
         steady, self._risks = running_risk(self._risks, risks)
         bounds = [
             seeger_maurer(

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
+from pacbayes.bets import bet_from, log_shares, shares_of
 from pacbayes.confidence import ControlVariate
 from pacbayes.data.sample import Unit
 from pacbayes.draws import Draws, DrawStore, Estimate
@@ -42,6 +43,7 @@ class Plan:
         tolerance: Wanted distance of the upper bound from the mean.
         delta: Failure probability of the interval, both sides together.
         most: Draws after which to stop in any case.
+        lams: For each loss the bets to be bounded as well.
     """
 
     centre: FloatArray
@@ -49,6 +51,7 @@ class Plan:
     tolerance: float
     delta: float
     most: int
+    lams: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +80,24 @@ class Sampler:
     pilot: int
     delta: float
 
-    def whole_passes(self) -> tuple[FloatArray, list[Estimate]]:
-        """Losses without noise, shape (losses, units), and an estimate of each loss under noise."""
+    @property
+    def n_draws(self) -> int:
+        """Draws in all passes."""
+        return self.passes * -(-len(self.units) // self.scorer.units_per_draw)
+
+    def pilot_losses(self) -> FloatArray:
+        """Losses of a few units under noise that is no draw of the certificate, (losses, units)."""
+        tried, key = self.units[: self.pilot], self._key(Stream.PILOT)
+        return self.scorer.under_noise(tried, self.sigmas, key=key, draw=0)
+
+    def whole_passes(
+        self, lams: Sequence[Sequence[float]] = ()
+    ) -> tuple[FloatArray, list[Estimate]]:
+        """Losses without noise, shape (losses, units), and an estimate of each loss under noise.
+
+        Args:
+            lams: For each loss the bets that its estimate shall be bounded at as well.
+        """
         key = self._key(Stream.CERTIFICATE)
 
         def one_pass(draw: int) -> FloatArray:
@@ -90,28 +109,41 @@ class Sampler:
 
         losses = np.stack([one_pass(draw) for draw in range(self.passes)], axis=1)
         draws = [Draws(losses=of_one, block=self.scorer.units_per_draw) for of_one in losses]
-        return self.scorer.at_centre(self.units), [found.estimate(self.delta) for found in draws]
+        bets = lams or [()] * len(draws)
+        found = [
+            drawn.estimate(self.delta, of_one) for drawn, of_one in zip(draws, bets, strict=True)
+        ]
+        return self.scorer.at_centre(self.units), found
 
-    def until(self, tolerance: float) -> tuple[FloatArray, list[Estimate]]:
-        """As `whole_passes`, from as few draws as the tolerance takes."""
-        plan = self.plan(tolerance)
+    def until(
+        self, tolerance: float, pilot: FloatArray, lams: Sequence[Sequence[float]] = ()
+    ) -> tuple[FloatArray, list[Estimate]]:
+        """As `whole_passes`, from as few draws as the tolerance takes.
+
+        Args:
+            tolerance: See `Plan`.
+            pilot: The `pilot_losses`.
+            lams: As `whole_passes`.
+        """
+        plan = self.plan(tolerance, pilot, lams)
         key = self._key(Stream.CERTIFICATE)
         found = sample_pairs(self.scorer, self.units, self.sigmas, plan, key=key, store=self.store)
         return plan.centre, found
 
-    def plan(self, tolerance: float) -> Plan:
-        """Scores all units without noise and a pilot with it, and fixes how units are drawn."""
+    def plan(
+        self, tolerance: float, pilot: FloatArray, lams: Sequence[Sequence[float]] = ()
+    ) -> Plan:
+        """Scores all units without noise, and fixes how units are drawn."""
         with_margin = replace(self.scorer, losses=(*self.scorer.losses, MARGIN))
         *centre, margins = with_margin.at_centre(self.units)
-        tried, key = self.units[: self.pilot], self._key(Stream.PILOT)
-        noisy = self.scorer.under_noise(tried, self.sigmas, key=key, draw=0)
-        flipped = float((noisy[0] != centre[0][: self.pilot]).mean())
+        flipped = float((pilot[0] != centre[0][: self.pilot]).mean())
         return Plan(
             centre=np.array(centre),
             probabilities=probabilities_by_margin(margins, flipped),
             tolerance=tolerance,
             delta=self.delta,
             most=self.passes * len(self.units),
+            lams=tuple(map(tuple, lams or [()] * len(centre))),
         )
 
     def _key(self, stream: Stream) -> NoiseKey:
@@ -165,23 +197,69 @@ def sample_pairs(
     Returns:
         One estimate for each loss; all rest on the same draws.
     """
-    variates = [ControlVariate(losses, plan.probabilities) for losses in plan.centre]
-    found = [_look(variate, plan, None) for variate in variates]
+    estimators = [
+        _Estimator.of(losses, plan, lams)
+        for losses, lams in zip(plan.centre, plan.lams, strict=True)
+    ]
     block = scorer.units_per_draw
     size = block * -(-DRAWS_AT_A_TIME // block)
     chunk = 0
-    while chunk * size < plan.most and not all(_done(e, plan) for e in found):
+    while chunk * size < plan.most and not all(e.narrower_than(plan.tolerance) for e in estimators):
         chosen = _choose(plan.probabilities, size, key, chunk)
         losses = store.get(
             key.stratum, chunk, _scores(scorer, [units[i] for i in chosen], sigmas, key, chunk)
         )
-        for variate, drawn in zip(variates, losses, strict=True):
-            variate.update(drawn.reshape(-1, block), chosen.reshape(-1, block))
-        found = [
-            _look(variate, plan, before) for variate, before in zip(variates, found, strict=True)
-        ]
+        for estimator, drawn in zip(estimators, losses, strict=True):
+            estimator.update(drawn.reshape(-1, block), chosen.reshape(-1, block))
         chunk += 1
-    return found
+    return [estimator.estimate() for estimator in estimators]
+
+
+@dataclass(kw_only=True)
+class _Estimator:
+    """One loss, and what bets make of it, from pairs seen so far."""
+
+    delta: float
+    variate: ControlVariate
+    bets: Mapping[float, ControlVariate]
+    interval: tuple[float, float] = (0.0, 1.0)
+
+    @classmethod
+    def of(cls, centre: FloatArray, plan: Plan, lams: Sequence[float]) -> _Estimator:
+        return cls(
+            delta=plan.delta,
+            variate=ControlVariate(centre, plan.probabilities),
+            bets={lam: ControlVariate(log_shares(lam, centre), plan.probabilities) for lam in lams},
+        )
+
+    def update(self, losses: FloatArray, chosen: npt.NDArray[np.int64]) -> None:
+        self.variate.update(losses, chosen)
+        for lam, variate in self.bets.items():
+            variate.update(log_shares(lam, losses), chosen)
+        share, _ = shares_of(self.delta, len(self.bets))
+        low, high = self.variate.lower(share / 2), self.variate.upper(share / 2)
+        # all intervals, at whatever number of draws, hold on one event
+        self.interval = (max(low, self.interval[0]), min(high, self.interval[1]))
+
+    def narrower_than(self, tolerance: float) -> bool:
+        return self.variate.n_draws > 0 and self.interval[1] - self.mean <= tolerance
+
+    @property
+    def mean(self) -> float:
+        return min(max(self.variate.mean, self.interval[0]), self.interval[1])
+
+    def estimate(self) -> Estimate:
+        _, each = shares_of(self.delta, len(self.bets))
+        return Estimate(
+            mean=self.mean,
+            interval=self.interval,
+            n_draws=self.variate.n_draws,
+            method=METHOD,
+            bets=tuple(
+                bet_from(lam, v.upper(each) if lam > 0 else v.lower(each))
+                for lam, v in self.bets.items()
+            ),
+        )
 
 
 def _scores(
@@ -200,16 +278,3 @@ def _choose(
     examples = replace(key, stream=Stream.EXAMPLES)
     generator = np.random.Generator(Draw(key=examples, number=chunk, unit=0).bits(part=0))
     return generator.choice(len(probabilities), size=size, p=probabilities)
-
-
-def _look(variate: ControlVariate, plan: Plan, before: Estimate | None) -> Estimate:
-    """The interval now; all earlier ones hold on the same event."""
-    low, high = variate.lower(plan.delta / 2), variate.upper(plan.delta / 2)
-    if before is not None:
-        low, high = max(low, before.interval[0]), min(high, before.interval[1])
-    mean = min(max(variate.mean, low), high)
-    return Estimate(mean=mean, interval=(low, high), n_draws=variate.n_draws, method=METHOD)
-
-
-def _done(found: Estimate, plan: Plan) -> bool:
-    return found.n_draws > 0 and found.interval[1] - found.mean <= plan.tolerance

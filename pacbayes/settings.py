@@ -99,8 +99,8 @@ class Shares:
         shares = []
         for name in strata:
             events = (
-                f"kl bound of stratum {name}, both sides, all prior scales",
-                f"Monte-Carlo interval of stratum {name}, both sides",
+                f"PAC-Bayes bound of stratum {name}, both sides, all prior scales",
+                f"Monte-Carlo bounds of stratum {name}, all sides",
             )
             weights = ((1 - MONTE_CARLO_SHARE) / len(strata), MONTE_CARLO_SHARE / len(strata))
             kl_bound, monte_carlo = ledger.split(events, weights)

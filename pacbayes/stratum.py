@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pacbayes.bounds import certified, log_xi
+from pacbayes.bounds import certified, log_kt_constant, log_xi
 from pacbayes.certificate import Complexity, HeldOut, HeldOutRisk, StratumCertificate, parts_of
 from pacbayes.data.records import sha256_of
 from pacbayes.data.sample import Part, Unit
@@ -40,6 +40,19 @@ class EncodedPart:
         return sum(example.unscorable is not None for unit in self.units for example in unit)
 
 
+def complexity_of(n: int, scales: Scales, shares: Shares, *, graded: bool) -> Complexity:
+    """What the bound pays on each of n units, in its two parts.
+
+    Graded losses have the event of the log-wealth bound, losses 0 or 1 that of the kl bound with
+    exact ξ(n), on which it is smaller; which one is settled before any loss is seen.
+    """
+    constant = log_kt_constant(n) if graded else log_xi(n)
+    return Complexity(
+        kl=scales.kl / n,
+        log_term=(scales.grid.log_cost + constant - math.log(shares.kl_bound)) / n,
+    )
+
+
 def certify_stratum(
     stratum: EncodedPart,
     estimate: Estimate,
@@ -49,7 +62,7 @@ def certify_stratum(
     held_out: HeldOut | None,
     prior_held_out: HeldOutRisk | None,
 ) -> StratumCertificate:
-    """Both sides of the kl bound, from both ends of the Monte-Carlo interval.
+    """Both sides of the bound, from both ends of the Monte-Carlo interval.
 
     Args:
         stratum: The stratum.
@@ -61,19 +74,13 @@ def certify_stratum(
         prior_held_out: That of the prior's own model.
     """
     n = stratum.part.n
-    kl = math.nextafter(scales.kl + scales.grid.log_cost, math.inf)
-    terms: Any = {"kl": kl, "n": n, "delta": shares.kl_bound}
-    low, high = estimate.interval
-    upper = certified("seeger_maurer", empirical_risk=high, **terms)
-    lower = certified("seeger_maurer_lower", empirical_risk=low, **terms)
-    complexity = Complexity(
-        kl=scales.kl / n,
-        log_term=(scales.grid.log_cost + log_xi(n) - math.log(shares.kl_bound)) / n,
-    )
+    bounds, lower = _bounds(estimate, scales, shares, n)
+    upper = min(bounds.values())
+    complexity = complexity_of(n, scales, shares, graded=bool(estimate.bets))
     parts = parts_of(
         upper=upper,
         empirical_risk=estimate.mean,
-        empirical_risk_upper=high,
+        empirical_risk_upper=estimate.interval[1],
         complexity=complexity,
     )
     return StratumCertificate(
@@ -84,19 +91,42 @@ def certify_stratum(
         sampling=estimate.method,
         n_unscorable=stratum.n_unscorable,
         empirical_risk=estimate.mean,
-        empirical_risk_bound=(low, high),
+        empirical_risk_bound=estimate.interval,
+        bets=estimate.bets,
         unperturbed_risk=float(centre.mean()),
         risk_bound=(lower, upper),
-        bounds={
-            "seeger_maurer": upper,
-            "pinsker": certified("pinsker", empirical_risk=high, **terms),
-        },
+        bounds=bounds,
         complexity=complexity,
         dominated_by=max(parts, key=lambda part: parts[part]),
         held_out=held_out,
         prior_held_out=prior_held_out,
         vacuous=upper == 1.0,
     )
+
+
+def _bounds(
+    estimate: Estimate, scales: Scales, shares: Shares, n: int
+) -> tuple[dict[str, float], float]:
+    """Upper bounds on one event, by name, and the largest lower bound on it."""
+    kl = math.nextafter(scales.kl + scales.grid.log_cost, math.inf)
+    terms: Any = {"kl": kl, "n": n, "delta": shares.kl_bound}
+    low, high = estimate.interval
+    if not estimate.bets:
+        upper = {
+            name: certified(name, empirical_risk=high, **terms)
+            for name in ("seeger_maurer", "pinsker")
+        }
+        return upper, certified("seeger_maurer_lower", empirical_risk=low, **terms)
+    above, below = ({"lam": bet.lam, "mean_log": bet.mean_log, **terms} for bet in estimate.bets)
+    upper = {
+        "log_wealth_at": certified("log_wealth_at", **above),
+        "time_uniform_kl": certified("time_uniform_kl", empirical_risk=high, **terms),
+    }
+    lower = (
+        certified("log_wealth_at_lower", **below),
+        certified("time_uniform_kl_lower", empirical_risk=low, **terms),
+    )
+    return upper, max(lower)
 
 
 def losses_at_prior(scorer: Scorer, units: Sequence[Unit]) -> FloatArray:

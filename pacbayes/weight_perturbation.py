@@ -15,10 +15,11 @@ from typing import Literal
 
 from torch import Tensor
 
-from pacbayes.bounds import seeger_maurer
+from pacbayes.bets import promised
+from pacbayes.bounds import log_kt_constant, seeger_maurer
 from pacbayes.certificate import TensorGroup
 from pacbayes.data.sample import Unit
-from pacbayes.losses import LOSSES
+from pacbayes.losses import LOSSES, is_graded
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.gauge import gauges
 from pacbayes.posteriors.allocation import allocate
@@ -26,7 +27,7 @@ from pacbayes.posteriors.gaussian import best_prior_scale, kl_divergence
 from pacbayes.posteriors.groups import match_groups
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.posteriors.prior_scale import GRID, Grid
-from pacbayes.risk import Scorer
+from pacbayes.risk import FloatArray, Scorer
 
 Score = tuple[float, float]
 """The bound on a log scale, then its square-root form, which still tells vacuous bounds apart."""
@@ -49,6 +50,14 @@ class Pilot:
     n: int
     delta: float
     stratum: int
+
+    def bound(self, losses: FloatArray, kl: float, *, graded: bool) -> float:
+        """The upper bound, were the posterior's losses those of the pilot."""
+        if graded:
+            constant = float(log_kt_constant(self.n))
+            return promised(losses, complexity=(kl + constant - math.log(self.delta)) / self.n)
+        risk = min(1.0, float(losses.mean()))
+        return float(seeger_maurer(empirical_risk=risk, kl=kl, n=self.n, delta=self.delta))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +119,8 @@ def with_best_prior(
 class Search:
     """The search for scales with a small bound on the pilots.
 
-    The score of a candidate is the kl bound at the pilot's risk, its geometric mean over strata
-    and losses, so that small bounds count as much as large ones; all candidates see the same noise.
+    The score of a candidate is the bound at the pilot's losses, its geometric mean over strata and
+    losses, so that small bounds count as much as large ones; all candidates see the same noise.
 
     Attributes:
         scorer: Scores with the losses of the certificate.
@@ -134,11 +143,10 @@ class Search:
         kl = scales.kl + self.grid.log_cost
         bounds, roots = [], []
         for pilot in self.pilots:
-            for risk in _risks(self.scorer, pilot, scales.sigmas, self.seed):
-                bounds.append(
-                    seeger_maurer(empirical_risk=risk, kl=kl, n=pilot.n, delta=pilot.delta)
-                )
-                roots.append(risk + math.sqrt(kl / (2 * pilot.n)))
+            drawn = _losses(self.scorer, pilot, scales.sigmas, self.seed)
+            for loss, values in zip(self.scorer.losses, drawn, strict=True):
+                bounds.append(pilot.bound(values, kl, graded=is_graded(loss, pilot.units)))
+                roots.append(float(values.mean()) + math.sqrt(kl / (2 * pilot.n)))
         return fmean(map(math.log, bounds)), fmean(roots)
 
     def best(self) -> Found:
@@ -271,7 +279,7 @@ def measure_curvatures(
     for name, sigma in sigmas.items():
         probe = {name: _PROBE_FACTOR * sigma}
         pair = sum(
-            0.5 * _risks(smooth, pilot, probe, seed, sign=sign)[0]
+            0.5 * float(_losses(smooth, pilot, probe, seed, sign=sign)[0].mean())
             for pilot in pilots
             for sign in (1.0, -1.0)
         )
@@ -280,13 +288,12 @@ def measure_curvatures(
     return {name: max(h, floor) for name, h in curvatures.items()}
 
 
-def _risks(
+def _losses(
     scorer: Scorer, pilot: Pilot, sigmas: Mapping[str, float], seed: int, sign: float = 1.0
-) -> list[float]:
-    """The pilot's mean of each loss under one pass of draws."""
+) -> FloatArray:
+    """The pilot's losses under one pass of draws, shape (losses, units)."""
     key = NoiseKey(seed=seed, stream=Stream.PILOT, stratum=pilot.stratum)
-    losses = scorer.under_noise(pilot.units, sigmas, key=key, draw=0, sign=sign)
-    return [min(1.0, float(mean)) for mean in losses.mean(axis=1)]
+    return scorer.under_noise(pilot.units, sigmas, key=key, draw=0, sign=sign)
 
 
 def _typical_multiple(model: FineTuned) -> float:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pacbayes import certificate as schema
 from pacbayes.certificate import (
+    Bet,
     Centre,
     Certificate,
     CertifiedObject,
@@ -43,6 +44,7 @@ def make_stratum(**changes):
         "n_unscorable": 1,
         "empirical_risk": 0.25,
         "empirical_risk_bound": (0.125, 0.375),
+        "bets": (Bet(lam=0.5, mean_log=-0.2), Bet(lam=-1.0, mean_log=0.2)),
         "unperturbed_risk": 0.2,
         "risk_bound": (0.0625, 0.75),
         "bounds": {"kl": 0.75, "pinsker": 0.8},

@@ -48,7 +48,7 @@ def run(scorer, margins, seed, *, weighted=True, **changes):
     plan = Plan(
         centre=scorer.centre[None],
         probabilities=probabilities_by_margin(margins, 0.06) if weighted else np.full(N, 1 / N),
-        **{"tolerance": 0.02, "delta": 0.2, "most": 8000} | changes,
+        **{"tolerance": 0.02, "delta": 0.2, "most": 8000, "lams": ((),)} | changes,
     )
     key = NoiseKey(seed=seed, stream=Stream.CERTIFICATE, stratum=0)
     (found,) = sample_pairs(scorer, range(N), {}, plan, key=key, store=DrawStore(None, {}))

@@ -23,6 +23,7 @@ from pacbayes.bounds.held_out import (
     test_set_kl_lower,
 )
 from pacbayes.bounds.log_wealth import log_wealth, log_wealth_lower
+from pacbayes.bounds.log_wealth_at import log_wealth_at, log_wealth_at_lower
 from pacbayes.bounds.mcallester_1999 import mcallester_1999, mcallester_1999_lower
 from pacbayes.bounds.mixture_log_wealth import mixture_log_wealth
 from pacbayes.bounds.occam_binomial import occam_binomial
@@ -72,6 +73,8 @@ __all__ = [
     "kt_constant",
     "log_kt_constant",
     "log_wealth",
+    "log_wealth_at",
+    "log_wealth_at_lower",
     "log_wealth_lower",
     "log_xi",
     "lookup",

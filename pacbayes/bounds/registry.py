@@ -20,6 +20,7 @@ from pacbayes.bounds.held_out import (
     test_set_kl_lower,
 )
 from pacbayes.bounds.log_wealth import log_wealth, log_wealth_lower
+from pacbayes.bounds.log_wealth_at import log_wealth_at, log_wealth_at_lower
 from pacbayes.bounds.mcallester_1999 import mcallester_1999, mcallester_1999_lower
 from pacbayes.bounds.mixture_log_wealth import mixture_log_wealth
 from pacbayes.bounds.occam_binomial import occam_binomial
@@ -105,6 +106,16 @@ BOUNDS: Mapping[str, Bound] = MappingProxyType(
             event=_KT,
             losses="graded losses in [0, 1], given one by one",
             needs=("losses", "kl"),
+        ),
+        "log_wealth_at": Bound(
+            function=log_wealth_at,
+            lower=log_wealth_at_lower,
+            statement="R ≤ (1 − exp(m − T_n))/λ for m ≤ mean_i E_Q ln(1 − λℓ_i), all n, Q and λ",
+            assumptions="losses in [0, 1]; λ fixed before the draws that m is estimated from",
+            reference="Jang et al. 2023; Cover & Ordentlich 1996",
+            event=_KT,
+            losses="graded losses in [0, 1], known by the mean of a bet's logarithm",
+            needs=("mean_log", "lam", "kl", "n"),
         ),
         "pinsker": Bound(
             function=pinsker,

@@ -86,6 +86,13 @@ def bound(
     strata_edges: Annotated[
         str | None, typer.Option(help="Cut one file at these difficulties, e.g. 4,7.")
     ] = None,
+    strata_levels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD",
+            help="Make each distinct value of a field of one file a stratum, e.g. level.",
+        ),
+    ] = None,
     loss: Annotated[
         list[str] | None,
         typer.Option(help=f"{', '.join(_LOSSES)}; repeat it for several. [default: exact]"),
@@ -191,6 +198,7 @@ def bound(
         prior_data=prior_data or (),
         k=strata,
         edges=_edges(strata_edges),
+        levels=strata_levels,
     )
     out = out or Path("runs") / checkpoint.resolve().name
     check_out(out)
@@ -212,12 +220,8 @@ def bound(
         from pacbayes.models.posterior_file import with_posterior
 
         model = with_posterior(model, posterior)
-    if sample.n_duplicates and team.leads:
-        typer.echo(
-            f"note: {sample.n_duplicates} records repeat an earlier one and count as independent; "
-            "if they are copies, give them one `group`.",
-            err=True,
-        )
+    for note in sample.notes if team.leads else ():
+        typer.echo(f"note: {note}", err=True)
     from pacbayes.settings import Settings
 
     settings = Settings(

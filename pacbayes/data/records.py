@@ -9,8 +9,9 @@ exactly one of three forms:
 `text`                 a string; the loss is on all of it
 =====================  ===========================================================
 
-and optionally `difficulty` (a finite number), `stratum`, `group`, `id` (strings or numbers). A key
-whose value is null counts as absent; other keys are left alone.
+and optionally `difficulty` (a finite number), `stratum`, `group`, `id` (strings or numbers), and
+`pass_rate` as `pacbayes score` writes it: `{"k": 3, "m": 8}`, for 3 of 8 samples right. A key whose
+value is null counts as absent; other keys, and a `pass_rate` of another form, are left alone.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Record:
         stratum: Name of the stratum the record belongs to.
         group: Records of one group are one independent unit, such as answers to one problem.
         id: The author's name of the record.
+        pass_rate: k and m, where k of m samples of a model were right.
         path: The file the record was read from.
         line: The 1-based line in that file.
     """
@@ -62,6 +64,7 @@ class Record:
     stratum: str | None = None
     group: str | None = None
     id: str | None = None
+    pass_rate: tuple[int, int] | None = None
     path: str
     line: int
 
@@ -165,7 +168,7 @@ def _fields(raw: dict[str, Any], stratum_field: str) -> dict[str, Any]:
     for name, key in (("stratum", stratum_field), ("group", "group"), ("id", "id")):
         if key in raw:
             fields[name] = _label(key, raw[key])
-    return fields
+    return fields | {"pass_rate": _pass_rate(raw.get("pass_rate"))}
 
 
 def _form(raw: dict[str, Any]) -> dict[str, Any]:
@@ -262,6 +265,13 @@ def _difficulty(value: object) -> float:
     if not math.isfinite(number):
         raise _BadLineError("`difficulty` must be finite, this one is too large for a float.")
     return number
+
+
+def _pass_rate(value: object) -> tuple[int, int] | None:
+    if not isinstance(value, dict) or value.keys() != {"k", "m"}:
+        return None
+    k, m = value["k"], value["m"]
+    return (k, m) if type(k) is type(m) is int and 0 <= k <= m and m > 0 else None
 
 
 def _label(name: str, value: object) -> str:

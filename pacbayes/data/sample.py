@@ -7,9 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pacbayes.data.assumptions import (
+    INDEPENDENT,
+    near_note,
+    of_difficulty,
+    of_labels,
+    pass_rate_note,
+)
+from pacbayes.data.duplicates import Duplicates, find_duplicates, overlap
 from pacbayes.data.encode import Example, encode
 from pacbayes.data.records import Record, read_jsonl, sha256_of
-from pacbayes.data.strata import Stratum, cut, exact_duplicates, overlap
+from pacbayes.data.scoring import Scoring, read_scoring
+from pacbayes.data.strata import cut
+from pacbayes.data.strata_by_difficulty import quantile_note
+from pacbayes.data.units import Stratum
 from pacbayes.errors import InputError
 
 Unit = tuple[Example, ...]
@@ -57,19 +68,23 @@ class Sample:
     Attributes:
         strata: The certification sample of each stratum.
         held_out: The held-out sample of each stratum, or empty.
+        scoring: How the difficulties that the strata are cut by were scored, where that is known.
         files: The certification files.
         held_out_files: The held-out files.
         prior_files: What the prior was trained on, if anything.
-        n_duplicates: Records whose content occurs in an earlier unit too.
+        duplicates: Records that repeat one another and yet count as independent.
+        notes: What its reader should know about the cut and the duplicates, a sentence each.
         assumptions: What the certificate takes for granted about them, in plain sentences.
     """
 
     strata: tuple[Part, ...]
     held_out: tuple[Part, ...]
+    scoring: Scoring | None
     files: tuple[SourceFile, ...]
     held_out_files: tuple[SourceFile, ...]
     prior_files: tuple[SourceFile, ...]
-    n_duplicates: int
+    duplicates: Duplicates
+    notes: tuple[str, ...]
     assumptions: tuple[str, ...]
 
 
@@ -80,6 +95,7 @@ def read_sample(
     prior_data: Sequence[Path] = (),
     k: int | None = None,
     edges: Sequence[float] | None = None,
+    levels: str | None = None,
 ) -> Sample:
     """Reads the files and cuts them into strata, the held-out ones in the same way.
 
@@ -89,55 +105,65 @@ def read_sample(
         prior_data: Files that the prior was trained on.
         k: Number of quantile strata.
         edges: Edges between strata.
+        levels: Field of which each distinct value is a stratum.
 
     Raises:
         InputError: See `read_jsonl` and `cut`; also held-out files that do not match the data, or
             share a record or a group with them; also prior data that share a record, a group or
             an id with them.
     """
-    files = [read_jsonl(path) for path in data]
-    held_files = [read_jsonl(path) for path in held_out]
+    field = "stratum" if levels in (None, "difficulty") else str(levels)
+    files = [read_jsonl(path, stratum_field=field) for path in data]
+    held_files = [read_jsonl(path, stratum_field=field) for path in held_out]
     if held_out and len(held_out) != len(data):
         raise InputError(
             f"{len(held_out)} held-out files for {len(data)} data files; give one for each, in "
             "the same order."
         )
     records = [record for file in files for record in file]
-    strata = _parts(records, cut(files, k=k, edges=edges))
+    found = cut(files, k=k, edges=edges, levels=levels)
+    notes = [] if k is None else [quantile_note(found, k)]
+    strata = _parts(records, found)
+    sources = _sources(data, files)
+    by_difficulty = k is not None or edges is not None or levels == "difficulty"
+    scoring = read_scoring(data[0], sources[0].sha256) if by_difficulty else None
+    assumptions = [INDEPENDENT]
+    if by_difficulty:
+        assumptions += of_difficulty(records, k, edges, scoring)
+    else:
+        assumptions += of_labels(len(files), len(strata), field)
     if k is not None:
         edges = _edges_between(strata)
+    meaning = pass_rate_note(records, edges)
     held_parts: tuple[Part, ...] = ()
     if held_files:
         _refuse_leaks(records, held_files, "held-out data must be disjoint from it")
         held_records = [record for file in held_files for record in file]
-        held_parts = _matched(strata, _parts(held_records, cut(held_files, edges=edges)))
+        held_parts = _matched(
+            strata, _parts(held_records, cut(held_files, edges=edges, levels=levels))
+        )
     prior_files = [read_jsonl(path) for path in prior_data]
     _refuse_leaks(records, prior_files, _PRIOR_SPLIT)
     _refuse_ids(records, prior_files)
+    duplicates = find_duplicates(records)
+    lasting = [note for note in (meaning, duplicates.summary) if note]
+    assumptions += [f"{note[0].upper()}{note[1:]}" for note in lasting]
+    notes += [
+        *lasting,
+        near_note(records, held_files, "--held-out", "the held-out bounds are too low"),
+        near_note(records, prior_files, "--prior-data", "the prior has seen the data"),
+    ]
     return Sample(
         strata=strata,
         held_out=held_parts,
-        files=_sources(data, files),
+        scoring=scoring,
+        files=sources,
         held_out_files=_sources(held_out, held_files),
         prior_files=_sources(prior_data, prior_files),
-        n_duplicates=sum(len(same) - 1 for same in exact_duplicates(records)),
-        assumptions=_assumptions(k, edges),
+        duplicates=duplicates,
+        notes=tuple(note for note in notes if note),
+        assumptions=tuple(assumptions),
     )
-
-
-def _assumptions(k: int | None, edges: Sequence[float] | None) -> tuple[str, ...]:
-    independent = (
-        "The units of each stratum (records, or groups where given) are independent draws from "
-        "the distribution that the certificate speaks of."
-    )
-    if k is not None:
-        return independent, (
-            "Stratum edges are quantiles of the sample's own difficulties, so each certified risk "
-            "is averaged over the difficulties that the sample has."
-        )
-    if edges is not None:
-        return independent, "Stratum edges were chosen without looking at labels or losses."
-    return (independent,)
 
 
 def _edges_between(strata: Sequence[Part]) -> list[float]:

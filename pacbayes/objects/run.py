@@ -202,6 +202,7 @@ def network_stratum(
         sampling="loss of the one network, measured on every unit",
         empirical_risk=middle,
         empirical_risk_bound=(low, high),
+        bets=(),
         risk_bound=found.risk_bound,
         bounds=found.bounds,
         complexity=found.complexity,

@@ -100,6 +100,52 @@ def test_shape_is_that_of_kl_and_delta():
     assert bounds.log_wealth(losses=[1.0, 1.0], kl=0.0, delta=0.5) == 1.0
 
 
+def test_at_a_bet_it_is_the_formula_and_never_below():
+    rng = np.random.default_rng(5)
+    for losses, kl, delta in samples(200):
+        n = len(losses)
+        for lam in (float(rng.random()), -float(10 ** rng.uniform(-3, 3))):
+            name = "log_wealth_at" if lam > 0 else "log_wealth_at_lower"
+            m = float(np.log1p(-lam * losses).mean())
+            at = {"mean_log": m, "lam": lam, "kl": kl, "n": n, "delta": delta}
+            value, ball = getattr(bounds, name)(**at), enclosure(name, **at)
+            exact = (
+                1
+                - (
+                    oracle.ball(m) - (oracle.ball(kl) + kt(n).log() - oracle.ball(delta).log()) / n
+                ).exp()
+            ) / oracle.ball(lam)
+            exact = min(exact, oracle.ball(1)) if lam > 0 else max(exact, oracle.ball(0))
+            assert float((ball - exact).mid()) == pytest.approx(0, abs=1e-40)
+            gap = float((oracle.ball(value) - ball).mid())
+            assert 0 <= gap * (1 if lam > 0 else -1) < 1e-11
+            # any bet is valid, the best one best
+            best = getattr(bounds, name.replace("_at", ""))(losses=losses, kl=kl, delta=delta)
+            assert value >= best - 1e-9 if lam > 0 else value <= best + 1e-9
+
+
+def kt(n):
+    """√π Γ(n + 1)/Γ(n + 1/2) = 4ⁿ/C(2n, n)."""
+    return oracle.ball(4**n) / oracle.ball(math.comb(2 * n, n))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lam": 1.0}, r"`lam` must lie in \(0, 1\), got 1.0"),
+        ({"lam": -1.0}, r"`lam` must lie in \(0, 1\), got -1.0"),
+        ({"mean_log": 0.1}, "`mean_log` must be at most 0, got 0.1. It is the mean of"),
+        ({"mean_log": -math.inf}, "`mean_log` must be finite"),
+    ],
+)
+def test_bad_bets(change, message):
+    at = {"mean_log": -0.1, "lam": 0.5, "kl": 1.0, "n": 10, "delta": 0.05}
+    with pytest.raises(ValueError, match=message):
+        bounds.log_wealth_at(**at | change)
+    with pytest.raises(ValueError, match="`lam` must be below 0"):
+        bounds.log_wealth_at_lower(**at)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

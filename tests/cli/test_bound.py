@@ -86,7 +86,8 @@ def changed(tmp_path, good, name):
         "tokens": ({"--also": "tokens"}, "--also tokens needs --loss token or --loss nll"),
         "passes": ({"--passes": 0}, "--passes must be at least 1, got 0"),
         "edges": ({"--strata-edges": "2,x"}, "--strata-edges must be numbers"),
-        "strata": ({"--strata": 9}, "`strata` must lie in [1, 2]"),
+        "strata": ({"--strata": 0}, "--strata must be at least 1, got 0"),
+        "levels": ({"--strata-levels": "level"}, ":1: record without `level`"),
         "device": ({"--device": "nowhere"}, "--device 'nowhere' cannot be used here"),
         "held-out": ({"--held-out": good["--data"]}, "the same record as"),
         "prior split": (
@@ -117,7 +118,7 @@ CASES = [
     *("missing folder", "no base", "malformed", "empty", "no completion", "missing file"),
     *("truncated", "pickle", "delta 0", "delta 1", "delta nan", "loss", "passes", "edges"),
     *("config type", "nan", "shapes", "messages", "out", "strata", "device", "held-out", "config"),
-    *("prior split", "prior id", "prior scale", "tolerance"),
+    *("prior split", "prior id", "prior scale", "tolerance", "levels"),
     *("family", "groups", "group", "not covered"),
     *("also", "tokens"),
 ]
@@ -254,6 +255,36 @@ def test_dry_run_writes_nothing(good, run_bound):
     assert "n = 60 units" in out
     assert "KL range" in out
     assert not good["--out"].exists()
+
+
+def test_levels_and_notes(good, tmp_path, run_bound):
+    records = [json.loads(line) for line in good["--data"].read_text().splitlines()]
+    copies = [record | {"completion": record["completion"] + ";"} for record in records[:3]]
+    good["--data"] = write(tmp_path / "d.jsonl", "\n".join(map(json.dumps, records + copies)))
+    code, _, err = run_bound(*flat(good), "--strata-levels", "difficulty")
+    assert code == 0, err
+    assert "note: of 63 units 3 answer an earlier one's prompt, and all count as indep" in err
+    certificate = Certificate.read(good["--out"] / "certificate.json")
+    assert [s.name for s in certificate.strata] == ["difficulty=2", "difficulty=3"]
+    assert any(s.startswith("Of 63 units 3 answer") for s in certificate.assumptions)
+
+
+def test_difficulties_scored_with_the_checkpoint_are_refused(good, tmp_path, run_bound):
+    good["--data"] = shutil.copy(good["--data"], tmp_path / "d.jsonl")
+    good |= {"--strata": 2}
+    assert run_bound(*flat(good))[0] == 0
+    certificate = json.loads((good["--out"] / "certificate.json").read_text())
+    report = {
+        "schema": "pacbayes.score/1",
+        "out": {"sha256": certificate["data"][0]["sha256"]},
+        "settings": {
+            "score": {"by": "loss", "model": [certificate["posterior"]["centre"]["sha256"]]}
+        },
+    }
+    write(tmp_path / "d.jsonl.report.json", json.dumps(report))
+    code, _, err = run_bound(*flat(good))
+    assert code == 2
+    assert "difficulties that were scored with this very checkpoint" in err
 
 
 def test_too_long_counts_as_loss_one(good, tmp_path, run_bound):

@@ -167,3 +167,21 @@ def test_round_trip(tmp_path_factory, raw, ascii_only):
     assert [[getattr(r, f) for f in fields] for r in read_jsonl(path)] == [
         [item.get(f) for f in fields] for item in raw
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ('{"k": 3, "m": 8}', (3, 8)),
+        ('{"k": 9, "m": 8}', None),
+        ('{"k": 0, "m": 0}', None),
+        ('{"k": true, "m": 1}', None),
+        ('{"k": 0.5, "m": 1}', None),
+        ("0.5", None),
+        ("null", None),
+    ],
+)
+def test_pass_rate(tmp_path, written, read):
+    path = tmp_path / "d.jsonl"
+    path.write_text(f'{{"text": "a", "pass_rate": {written}}}')
+    assert read_jsonl(path)[0].pass_rate == read

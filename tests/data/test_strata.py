@@ -8,12 +8,14 @@ from pacbayes.data import (
     Record,
     Stratum,
     cut,
-    exact_duplicates,
     overlap,
     quantile_edges,
+    quantile_note,
+    read_jsonl,
     strata_by_edges,
     strata_by_field,
     strata_by_file,
+    strata_by_levels,
     strata_by_quantiles,
     units_of,
 )
@@ -120,15 +122,59 @@ def test_quantiles_count_units():
     assert [s.n for s in strata_by_quantiles(records, 2)] == [2, 2]
 
 
-@pytest.mark.parametrize("k", [0, 4])
-def test_more_strata_than_difficulties(k):
-    with pytest.raises(InputError, match=rf"must lie in \[1, 3\], .* got {k}"):
-        cut([make([1, 1, 2, 3])], k=k)
+def test_no_strata():
+    with pytest.raises(InputError, match="`strata` must be at least 1, got 0"):
+        cut([make([1, 1, 2, 3])], k=0)
+
+
+def test_more_strata_than_difficulties():
+    strata = cut([make([1, 1, 2, 3])], k=5)
+    assert [s.n for s in strata] == [2, 1, 1]
+    assert quantile_note(strata, 5) == (
+        "3 strata of 2, 1, 1 units, not 5: there are only 3 distinct difficulties, and equal ones "
+        "are never cut apart."
+    )
+
+
+def test_note_on_unequal_quantiles():
+    """A pass rate that is 0 for most records, as hard sets have."""
+    assert quantile_note(strata_by_quantiles(make([1] * 90 + list(range(10, 20))), 4), 4) == (
+        "4 strata of 90, 1, 1, 8 units, unequal because many units have the same difficulty, and "
+        "equal ones are never cut apart."
+    )
+    assert quantile_note(strata_by_quantiles(make(range(11)), 4), 4) is None
+
+
+def test_levels_of_difficulty():
+    strata = cut([make([5, 3, 4.5, 3])], levels="difficulty")
+    assert [(s.name, s.units) for s in strata] == [
+        ("difficulty=3", ((1,), (3,))),
+        ("difficulty=4.5", ((2,),)),
+        ("difficulty=5", ((0,),)),
+    ]
+    with pytest.raises(InputError, match=r"`difficulty` has 101 distinct values, .* quantiles"):
+        strata_by_levels(make(range(101)))
+    with pytest.raises(InputError, match=r"^d\.jsonl:2: group 'g' is in stratum 'difficulty=2'"):
+        strata_by_levels(make([1, 2], groups=["g", "g"]))
+
+
+def test_levels_of_a_field(tmp_path):
+    path = tmp_path / "d.jsonl"
+    lines = [f'{{"text": "{i}", "level": "Level {j}"}}' for i, j in enumerate([10, 2, 10, 1])]
+    path.write_text("\n".join(lines))
+    strata = cut([read_jsonl(path, stratum_field="level")], levels="level")
+    assert [(s.name, s.n) for s in strata] == [("Level 1", 1), ("Level 2", 1), ("Level 10", 2)]
+    with pytest.raises(InputError, match=r"d\.jsonl:1: record without `grade`, which the strata"):
+        cut([read_jsonl(path, stratum_field="grade")], levels="grade")
+    with pytest.raises(InputError, match="`stratum` has 101 distinct values"):
+        strata_by_field([make([0], stratum=f"s{i}")[0] for i in range(101)])
 
 
 def test_options_that_exclude_one_another():
-    with pytest.raises(InputError, match="give one of them"):
+    with pytest.raises(InputError, match=r"`strata` and `strata_edges` are .* give one of them"):
         cut([make([1, 2])], k=2, edges=[1])
+    with pytest.raises(InputError, match="`strata_edges` and `strata_levels` are"):
+        cut([make([1, 2])], edges=[1], levels="difficulty")
     with pytest.raises(InputError, match="several data files are strata already"):
         cut([make([1], path="a"), make([2], path="b")], k=2)
 
@@ -155,14 +201,6 @@ def test_quantile_strata_are_equal_without_ties(k, extra):
 def test_ties_are_never_split():
     assert quantile_edges([5] * 100 + [6], 2) == (5,)
     assert quantile_edges([1] + [5] * 100, 2) == (1,)
-
-
-def test_exact_duplicates_are_reported_unless_one_unit():
-    same = Record(text="a", group="g", path="d", line=1)
-    alone = Record(text="a", difficulty=3.0, path="d", line=2)
-    other = Record(text="b", path="d", line=3)
-    assert exact_duplicates([same, other, same]) == ()
-    assert exact_duplicates([same, other, alone]) == ((0, 2),)
 
 
 def test_overlap_names_first_places():

@@ -156,6 +156,23 @@ def test_strata_with_equal_weights_cost_nothing():
     assert more == pytest.approx(tuple(x / 2 for x in two), abs=1e-12)
 
 
+def test_they_cost_a_share_where_the_weights_may_be_chosen():
+    at = {"train": [0.7, 0.2, 0.1], "target": [0.1, 0.2, 0.7], "events": ("strata",)}
+    low, high = HeldOut(mean=(0.3, 0.5, 0.25), n=(100, 20, 200), zero_one=True).intervals(0.1)
+    found = interval((30, 10, 50), (100, 20, 200), delta=0.1, **at)
+    expected = (0.6 * (low[2] - high[0]), 0.6 * (high[2] - low[0]))
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_counted_weights_widen_by_their_error():
+    at = {"train": [1, 0], "target": [0.4, 0.6], "events": ("linear",)}
+    n, errors = (100, 200), (30, 50)
+    low, high = interval(errors, n, delta=0.05, **at)
+    counted = interval(errors, n, delta=0.1, n_target=50, **at)
+    error = math.sqrt(math.log(2 / 0.05) / 100)
+    assert counted == pytest.approx((low - error, high + error), abs=1e-12)
+
+
 def test_coverage_in_simulation_with_graded_losses_and_counted_weights():
     rng = np.random.default_rng(4)
     train, target = np.array([0.7, 0.2, 0.1]), np.array([0.2, 0.3, 0.5])

@@ -252,6 +252,18 @@ def test_slopes_are_their_formula():
     assert found == pytest.approx((min(rises), max(falls)), abs=1e-9)
 
 
+def test_certified_slopes_bound_both_ends():
+    held_out = HeldOut(mean=(0.1, 0.3, 0.2), n=(50, 100, 200), zero_one=True)
+    least, largest = slopes(held_out, [0, 1, 2], 0.1)
+    assert least < 0 < largest
+    weights = {"train_weights": [0.2, 0.6, 0.2], "target_weights": [0.3, 0.3, 0.4]}
+    harder, easier = harder_mass(**weights, difficulties=[0, 1, 2])
+    gap = one_sided_lipschitz(**weights, difficulties=[0, 1, 2], held_out=held_out, delta=0.1)
+    expected = (least * harder - largest * easier, largest * harder - least * easier)
+    assert gap.interval == pytest.approx(expected, abs=1e-12)
+    assert min(harder, easier) > 0
+
+
 def test_statuses_say_what_is_assumed():
     weights = {"train_weights": [0.5, 0.5], "target_weights": [0.2, 0.8]}
     assumed = total_variation(**weights)
@@ -276,6 +288,8 @@ def test_counted_target_weights_cover():
         failures += not gap.interval[0] <= true <= gap.interval[1]
         without = total_variation(**at)
         twin += not without.interval[0] <= true <= without.interval[1]
+    error = math.sqrt(math.log(20) / (2 * n))
+    assert gap.interval[1] == pytest.approx(gap.detail["total_variation"] + error, abs=1e-12)
     # at δ = .1 more than 75 of 400 have probability below 1e-7 (binomial)
     assert failures <= 75
     assert twin > 75

@@ -129,6 +129,16 @@ def test_the_warning_begins_at_the_limit():
     assert "vacuous" in vacuous.warnings[0]
 
 
+def test_of_a_plateau_the_hardest_choice_is_judged():
+    at = {"budgets": [1000], "difficulties": [0, 1], "empirical_risk": 0.0, "kl": [100.0, 1200.0]}
+    bare = certificate_objective(**at, extrapolation_gap=0.0).total[0]
+    level = certificate_objective(**at, extrapolation_gap=[bare[1] - bare[0], 0.0])
+    assert level.minimisers().all()
+    assert level.warnings
+    easy = certificate_objective(**at, extrapolation_gap=[bare[1] - bare[0] - 1e-6, 0.0])
+    assert easy.warnings == ()
+
+
 def test_limits_of_the_theory():
     assert monotone_limit([0.0, 0.1, 0.3]) == pytest.approx([0.63, 0.70, 0.78], abs=0.005)
     assert monotone_limit(0.0) == pytest.approx(1 - math.exp(-1), abs=1e-9)

@@ -52,6 +52,13 @@ def _log_wealth(*, upper: bool) -> Callable[..., Ball]:
     return value
 
 
+def _log_wealth_at(*, mean_log: float, lam: float, kl: float, n: int, delta: float) -> Ball:
+    if math.isinf(kl):
+        return arb(1 if lam > 0 else 0)
+    cost = nats(kl, n, delta, log_kt(n))
+    return (1 - (arb(mean_log) - cost).exp()) / arb(lam)
+
+
 def _golden_log(shares: list[tuple[float, Any]], cost: float, *, upper: bool) -> float:
     """A λ with a good log-wealth bound: any λ gives a valid one."""
     values = np.array([x for x, _ in shares])
@@ -143,6 +150,8 @@ ENCLOSURES: Mapping[str, Callable[..., Ball]] = MappingProxyType(
     {
         "log_wealth": _log_wealth(upper=True),
         "log_wealth_lower": _log_wealth(upper=False),
+        "log_wealth_at": _log_wealth_at,
+        "log_wealth_at_lower": _log_wealth_at,
         "token_freedman": _token_freedman,
         "test_set_betting": _test_set_betting(upper=True),
         "test_set_betting_lower": _test_set_betting(upper=False),
