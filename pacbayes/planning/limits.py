@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pacbayes.plan import BudgetPlan, StratumInfo, Target
 from pacbayes.planning.forecast import Forecaster
 from pacbayes.planning.objective import Objective, certificate_objective
 from pacbayes.planning.pilots import Pilots
+
+Floats = NDArray[np.float64]
 
 FAR = 16.0
 """Extrapolation in budget beyond which the forecasts were never tried."""
@@ -25,9 +27,6 @@ def unknown(
             "How KL grows with budget: every difficulty was run at one budget. Bounds at other "
             "budgets take the KL seen there, which is too little if KL grows."
         )
-    cells = Counter(zip(pilots.difficulty, pilots.budget, strict=True))
-    if max(cells.values()) == 1:
-        yield "How far seeds scatter: no difficulty and budget was run with two seeds."
     if pilots.own_risk() is None:
         yield (
             "The extrapolation gap of its own: some runs were not tested on the strata that they "
@@ -49,6 +48,12 @@ def unknown(
     below = [a.budget for a in answers if a.budget < pilots.budget.min()]
     if below:
         yield f"How learning starts, at {_listed(below)}: no run had so little data."
+    trained = np.unique(pilots.difficulty)
+    if any(a.optimal_difficulty.value not in trained for a in answers):
+        yield (
+            "Whether risk between the difficulties that were run is as low as interpolated. Among "
+            f"those that were run the best is {_best_of(trained, fitted, answers)}."
+        )
     edge = [a.budget for a in answers if a.optimal_difficulty.value >= fitted.difficulties[-1]]
     if edge:
         yield (
@@ -69,6 +74,17 @@ def _objective_of(fitted: Forecaster, answers: Sequence[BudgetPlan]) -> Objectiv
         extrapolation_gap=[part.extrapolation_gap for part in parts],
         delta=fitted.delta,
     )
+
+
+def _best_of(trained: Floats, fitted: Forecaster, answers: Sequence[BudgetPlan]) -> str:
+    """The difficulty of least predicted risk among some, by ranges of budgets, in words."""
+    places = np.searchsorted(fitted.difficulties, trained)
+    best = [
+        trained[int(np.argmin(np.array(answer.by_difficulty.predicted_risk)[places]))]
+        for answer in answers
+    ]
+    last = [i for i in range(len(best)) if i + 1 == len(best) or best[i + 1] != best[i]]
+    return ", ".join(f"{best[i]:.3g} up to budget {answers[i].budget:,}" for i in last)
 
 
 def _listed(budgets: Sequence[int]) -> str:

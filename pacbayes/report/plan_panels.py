@@ -66,7 +66,8 @@ def draw_parts(axes: Any, plan: Plan, answer: BudgetPlan) -> None:
         label=f"predicted risk, {percent(plan.level)} interval",
     )  # fmt: skip
     _mark(axes, plan, answer)
-    axes.set_xlim(grid[0], grid[-1])
+    margin = 0.03 * (grid[-1] - grid[0])
+    axes.set_xlim(grid[0] - margin, grid[-1] + margin)
     axes.axhline(1, color="0.4", linewidth=0.6, linestyle=":")
 
 
@@ -116,8 +117,8 @@ def _mark(axes: Any, plan: Plan, answer: BudgetPlan) -> None:
         color=BLACK, label="measured risk of runs",
     )  # fmt: skip
     axes.plot(
-        [run.difficulty for run in runs], [run.bound.value for run in runs], "+",
-        color=BLACK, markersize=9, label="bound of runs",
+        [run.difficulty for run in runs], [run.bound.value for run in runs], "v",
+        color=BLACK, markerfacecolor="none", label="bound of runs",
     )  # fmt: skip
 
 
