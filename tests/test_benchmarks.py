@@ -61,3 +61,10 @@ def test_row_products():
     assert found["normals_per_second"]["100"] > 0
     (product,) = found["products"]
     assert min(product.values()) > 0
+
+
+def test_planning_speed():
+    found = json.loads(run("planning_speed.py", "4", "10", "40", "1"))
+    assert (found["budgets"], found["difficulties"], found["fits"]) == (4, 10, 40)
+    assert found["converged"] == 1
+    assert min(found["seconds"], found["ratio_budgets_doubled"]) > 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pacbayes.errors import InputError
+from pacbayes.learning_curves.curves import Curves
 from pacbayes.learning_curves.fit import LearningCurves, fit_learning_curves
 
 Floats = NDArray[np.float64]
@@ -19,27 +20,27 @@ class TransferSurface:
     """Learning curves on each test stratum, in an order of strata that the caller keeps.
 
     Attributes:
-        strata: The curves fitted for each test stratum; all have the same difficulties and fits.
+        curves: Of each stratum; all have the same difficulties and number of fits.
+        fitted: What they come from, with what the runs leave unknown of each stratum.
     """
 
-    strata: tuple[LearningCurves, ...]
+    curves: tuple[Curves, ...]
+    fitted: tuple[LearningCurves, ...]
 
-    def risk(self, difficulties: ArrayLike, budget: float) -> Floats:
-        """Return r(d, k, budget), shape (fits, difficulties, strata)."""
-        return np.stack([s.fits.at(difficulties).risk(budget) for s in self.strata], axis=2)
+    def at(self, difficulties: ArrayLike) -> TransferSurface:
+        """Return the surface at other training difficulties; see `Curves.at`."""
+        return replace(self, curves=tuple(c.at(difficulties) for c in self.curves))
+
+    def risk(self, budget: float) -> Floats:
+        """Return r(d, k, budget), shape (fits, D, strata)."""
+        return np.stack([c.risk(budget) for c in self.curves], axis=2)
 
     def extrapolation_gap(
-        self,
-        *,
-        difficulties: ArrayLike,
-        budget: float,
-        target_weights: ArrayLike,
-        train_weights: ArrayLike,
+        self, budget: float, *, target_weights: ArrayLike, train_weights: ArrayLike
     ) -> Floats:
         """Return G_ext(d, n) = Σ_k v_k r(d, k, n) − Σ_k w_k(d) r(d, k, n); a forecast.
 
         Args:
-            difficulties: Training difficulties, shape (D,).
             budget: n.
             target_weights: v on the simplex, shape (strata,).
             train_weights: w(d), what training data of each difficulty consists of, each row on the
@@ -51,10 +52,10 @@ class TransferSurface:
         Raises:
             InputError: Weights of another shape, negative, or that do not sum to 1.
         """
-        n_difficulties, n_strata = np.size(difficulties), len(self.strata)
+        n_difficulties, n_strata = len(self.curves[0].difficulties), len(self.curves)
         v = _weights(target_weights, (n_strata,), "target_weights")
         w = _weights(train_weights, (n_difficulties, n_strata), "train_weights")
-        gap: Floats = np.sum(self.risk(difficulties, budget) * (v - w), axis=2)
+        gap: Floats = np.sum(self.risk(budget) * (v - w), axis=2)
         return gap
 
 
@@ -95,22 +96,21 @@ def fit_transfer_surface(
             f"{columns.shape} for {len(base_risks)} and {len(n_base)}."
         )
     tests = np.broadcast_to(np.asarray(n_tests, dtype=np.float64), columns.shape)
-    return TransferSurface(
-        strata=tuple(
-            fit_learning_curves(
-                difficulty=difficulty,
-                budget=budget,
-                risk=columns[:, k],
-                n_test=tests[:, k],
-                base_risk=base_risks[k],
-                n_base=n_base[k],
-                n_fits=n_fits,
-                seed=seed + k,
-                monotone=False,
-            )
-            for k in range(columns.shape[1])
+    fitted = tuple(
+        fit_learning_curves(
+            difficulty=difficulty,
+            budget=budget,
+            risk=columns[:, k],
+            n_test=tests[:, k],
+            base_risk=base_risks[k],
+            n_base=n_base[k],
+            n_fits=n_fits,
+            seed=seed + k,
+            monotone=False,
         )
+        for k in range(columns.shape[1])
     )
+    return TransferSurface(curves=tuple(f.fits for f in fitted), fitted=fitted)
 
 
 def _weights(values: ArrayLike, shape: tuple[int, ...], name: str) -> Floats:

@@ -1,8 +1,10 @@
 """Whether pilot runs contradict the family of learning curves that forecasts rest on.
 
-Two statistics, each compared with its values in runs simulated from the fits: the misfit of all
-cells against the noise of tests and seeds, and how far the runs at the largest budget lie from what
-those at smaller budgets predict for them.
+Statistics are compared with their values in runs simulated from the fits. With repeated seeds they
+are the misfit of all cells against the noise of tests and seeds, and how far the runs at the
+largest budget lie from what those at smaller budgets predict for them. Single runs do not tell how
+seeds scatter, but seeds scatter without a pattern: the statistic is how much of the misfit
+neighbouring difficulties have in common.
 """
 
 from __future__ import annotations
@@ -27,16 +29,18 @@ class Misspecification:
     """A test of the curves' family; a small p-value speaks against it, a large one not for it.
 
     Attributes:
-        statistic: The misfit, Σ (mean − fit)²/variance over cells.
-        p_value: Of both statistics together (Bonferroni); None if neither can be tested.
-        misfit_p_value: Of the misfit; None if no cell has two seeds.
-        held_out_p_value: Of the forecast of the largest budget; None with fewer than three.
+        statistic: The misfit, Σ (mean − fit)²/variance over cells; of single runs, the share of it
+            that straight lines over difficulty, one a budget, explain.
+        p_value: Of both statistics together (Bonferroni).
+        misfit_p_value: Of the first.
+        held_out_p_value: Of the forecast of the largest budget; None with fewer than three budgets
+            or without repeated seeds.
         warning: What the small p-value means; None above the level.
     """
 
     statistic: float
-    p_value: float | None
-    misfit_p_value: float | None
+    p_value: float
+    misfit_p_value: float
     held_out_p_value: float | None
     warning: str | None
 
@@ -47,8 +51,7 @@ def misspecification(
     """Test the family of curves by a parametric bootstrap.
 
     Each simulation takes its true curves from one of the fits, so that the prior's pull on the fit
-    is in the simulations too, and an error of the estimated noise like that of the runs. Without
-    repeated cells misfit cannot be told from seeds' noise, and only the second statistic is tested.
+    is in the simulations too, and an error of the estimated noise like that of the runs.
 
     Args:
         fitted: The curves and their runs.
@@ -65,15 +68,19 @@ def misspecification(
             f"{n_simulations}."
         )
     runs = _observed_and_simulated(fitted, n_simulations, seed)
-    misfit = _misfit(fitted, runs)
-    misfit_p = _p_value(misfit) if fitted.data.degrees_of_freedom else None
+    repeated = fitted.data.degrees_of_freedom > 0
+    residuals = solve(
+        fitted.coordinates, fitted.data, runs.means, runs.variance, runs.start
+    ).residuals
+    misfit = np.sum(residuals**2, axis=1)
+    statistic = misfit if repeated else _pattern(fitted, residuals) / misfit
+    misfit_p = p_value = _p_value(statistic)
     held_out_p = None
-    if len(fitted.data.budgets) >= MIN_BUDGETS:
+    if repeated and len(fitted.data.budgets) >= MIN_BUDGETS:
         held_out_p = _p_value(_surprise(_errors_at_largest(fitted, runs)))
-    tested = [p for p in (misfit_p, held_out_p) if p is not None]
-    p_value = min(1.0, len(tested) * min(tested)) if tested else None
+        p_value = min(1.0, 2 * min(misfit_p, held_out_p))
     return Misspecification(
-        statistic=float(misfit[0]),
+        statistic=float(statistic[0]),
         p_value=p_value,
         misfit_p_value=misfit_p,
         held_out_p_value=held_out_p,
@@ -102,10 +109,15 @@ def _observed_and_simulated(fitted: LearningCurves, n: int, seed: int) -> _Runs:
     return _Runs(means=means, variance=estimated, start=z)
 
 
-def _misfit(fitted: LearningCurves, runs: _Runs) -> Floats:
-    solution = solve(fitted.coordinates, fitted.data, runs.means, runs.variance, runs.start)
-    misfit: Floats = np.sum(solution.residuals**2, axis=1)
-    return misfit
+def _pattern(fitted: LearningCurves, residuals: Floats) -> Floats:
+    """Return the part of the squared residuals that a line over difficulty takes at each budget."""
+    explained = np.zeros(len(residuals))
+    for budget in fitted.data.budgets:
+        cells = fitted.data.budget == budget
+        place = fitted.data.place[cells]
+        line = np.linalg.qr(np.stack([np.ones(len(place)), place], axis=1))[0]
+        explained += np.sum((residuals[:, cells] @ line) ** 2, axis=1)
+    return explained
 
 
 def _errors_at_largest(fitted: LearningCurves, runs: _Runs) -> Floats:
@@ -132,8 +144,8 @@ def _p_value(statistics: Floats) -> float:
     return float(np.mean(statistics >= statistics[0]))
 
 
-def _warning(p_value: float | None, level: float) -> str | None:
-    if p_value is None or p_value > level:
+def _warning(p_value: float, level: float) -> str | None:
+    if p_value > level:
         return None
     return (
         f"The runs contradict the family of learning curves (p = {p_value:.3g}); forecasts beyond "

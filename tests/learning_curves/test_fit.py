@@ -140,8 +140,10 @@ def test_one_budget_is_fitted_and_says_what_it_leaves_open():
     fitted = fit_learning_curves(**given, n_fits=300)
     assert any("All runs have budget 900" in s for s in fitted.unknown)
     assert any("hardly narrow down the curves' common exponent" in s for s in fitted.unknown)
-    near, far = (np.ptp(np.quantile(fitted.fits.risk(n), [0.05, 0.95], axis=0), axis=0)
-                 for n in (900, 16 * 900))
+    near, far = (
+        np.ptp(np.quantile(fitted.fits.risk(n), [0.05, 0.95], axis=0), axis=0)
+        for n in (900, 16 * 900)
+    )
     assert np.all(near < 0.08)
     assert np.all(far > 2 * near)
 
@@ -199,7 +201,12 @@ def test_bad_base_or_resampling(change, message):
 
 def test_risks_at_the_edges_are_fitted():
     fitted = fit_learning_curves(
-        difficulty=[0, 0, 1, 1], budget=[10, 100, 10, 100], risk=[1, 0, 1, 0], n_test=20,
-        base_risk=1.0, n_base=20, n_fits=50,
+        difficulty=[0, 0, 1, 1],
+        budget=[10, 100, 10, 100],
+        risk=[1, 0, 1, 0],
+        n_test=20,
+        base_risk=1.0,
+        n_base=20,
+        n_fits=50,
     )
     assert np.all(np.isfinite(fitted.fits.risk(1000)))

@@ -32,9 +32,7 @@ def surface(n_fits=100):
 
 
 def test_signed_gap_is_found_again():
-    gap = surface().extrapolation_gap(
-        difficulties=STRATA, budget=3200, target_weights=TARGET, train_weights=np.eye(3)
-    )
+    gap = surface().extrapolation_gap(3200, target_weights=TARGET, train_weights=np.eye(3))
     risk = true_risk(STRATA, 3200)
     truth = risk @ TARGET - np.diag(risk)
     # the standard error of each measured risk is about .006
@@ -43,20 +41,20 @@ def test_signed_gap_is_found_again():
 
 
 def test_mixtures_weigh_the_strata_they_consist_of():
-    fitted = surface(n_fits=4)
+    fitted = surface(n_fits=4).at([0.25, 1.0])
     w = np.array([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
-    gap = fitted.extrapolation_gap(
-        difficulties=[0.25, 1.0], budget=100, target_weights=TARGET, train_weights=w
-    )
-    risk = fitted.risk([0.25, 1.0], 100)
+    gap = fitted.extrapolation_gap(100, target_weights=TARGET, train_weights=w)
+    risk = fitted.risk(100)
     assert risk.shape == (4, 2, 3)
     np.testing.assert_allclose(gap[:, 0], risk[:, 0] @ TARGET - risk[:, 0, :2].mean(axis=1))
     np.testing.assert_allclose(gap[:, 1], risk[:, 1] @ TARGET - risk[:, 1, 2])
 
 
 def test_training_on_the_target_leaves_no_gap():
-    gap = surface(n_fits=4).extrapolation_gap(
-        difficulties=[0.5], budget=100, target_weights=TARGET, train_weights=[TARGET]
+    gap = (
+        surface(n_fits=4)
+        .at([0.5])
+        .extrapolation_gap(100, target_weights=TARGET, train_weights=[TARGET])
     )
     np.testing.assert_allclose(gap, 0, atol=1e-15)
 
@@ -72,12 +70,16 @@ def test_training_on_the_target_leaves_no_gap():
 def test_bad_weights(change, message):
     given = {"target_weights": TARGET, "train_weights": [[1.0, 0, 0]]} | change
     with pytest.raises(InputError, match=message):
-        surface(n_fits=2).extrapolation_gap(difficulties=[0.0], budget=10, **given)
+        surface(n_fits=2).at([0.0]).extrapolation_gap(10, **given)
 
 
 def test_strata_that_do_not_agree_in_number():
     with pytest.raises(InputError, match="one column for each entry"):
         fit_transfer_surface(
-            difficulty=[0, 1], budget=[5, 5], risks=[[0.1], [0.2]], n_tests=[10],
-            base_risks=[0.5, 0.5], n_base=[None, None],
+            difficulty=[0, 1],
+            budget=[5, 5],
+            risks=[[0.1], [0.2]],
+            n_tests=[10],
+            base_risks=[0.5, 0.5],
+            n_base=[None, None],
         )

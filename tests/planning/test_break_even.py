@@ -31,7 +31,7 @@ def test_crossing_by_a_scalar_root_finder():
 
     roots = np.sort([np.exp(brentq(lead, 0, 14, args=(g,))) for g in exponents])
     assert found.budget == pytest.approx(roots[10], rel=1e-6)
-    assert found.interval == pytest.approx((roots[1], roots[18]), rel=1e-6)
+    assert found.interval == pytest.approx((roots[1], roots[19]), rel=1e-6)
     assert found.probability == 1
 
 

@@ -86,8 +86,11 @@ def test_monotone_heights_minimise_the_squares():
         return np.sum((y - v[0] * np.log(n) - heights[d]) ** 2)
 
     best = min(
-        (minimize(squares, [0.5, 1.0, *steps], method="BFGS") for steps in
-         ([-1.0] * 4, [-8.0, -8, 0, -8], [-3.0] * 4)), key=lambda s: s.fun,
+        (
+            minimize(squares, [0.5, 1.0, *steps], method="BFGS")
+            for steps in ([-1.0] * 4, [-8.0, -8, 0, -8], [-3.0] * 4)
+        ),
+        key=lambda s: s.fun,
     )
     fitted = y - found.exponent * np.log(n / found.reference_budget) - np.log(found.kl)[d]
     assert np.all(np.diff(found.kl) >= -1e-12)
