@@ -1,7 +1,7 @@
 """Pilot fine-tunes that a plan can be made from: difficulty × budget × seed on the shipped sample.
 
 Run ``python benchmarks/pilot_runs.py --out DIR``. Each run trains a LoRA adapter towards the bound
-on the first problems of one level, certifies it on them (δ = .05, exact loss, one pass of draws)
+on some problems of one level (other ones for each seed), certifies it on them (δ = .05, exact loss, one pass of draws)
 and measures the risk of the same posterior on fresh problems of every level. A finished run is a
 folder of DIR with `certificate.json` and `run.json` and is kept, so that an interrupted script goes
 on; all of them are written to `DIR/runs.jsonl`.
@@ -32,6 +32,7 @@ from pacbayes.models.posterior_file import with_posterior, write_posterior
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.risk import Scorer
 from pacbayes.runs import Measured, Run
+from pacbayes.sample.build import SHIPPED
 from pacbayes.sample.fine_tune import Recipe, attach_adapter, fine_tune
 from pacbayes.sample.pretrain import exact_match
 from pacbayes.sample.problems import LEVELS, Problem
@@ -39,8 +40,8 @@ from pacbayes.settings import Settings
 
 SAMPLE = Path(str(files("pacbayes.sample")))
 BASE = SAMPLE / "base"
-STEPS_EXAMPLES = 12000
-"""Examples that each run trains on, repeats included: as many gradient steps for all."""
+SEEN = 12000
+"""Examples that each run sees, repeats included: as many gradient steps for all."""
 
 SETTINGS = Settings(passes=1, gauge=False)
 TARGET = {"easy": 0.2, "medium": 0.3, "hard": 0.5}
@@ -56,8 +57,8 @@ def problems_of(path: Path, n: int) -> list[Problem]:
     ]
 
 
-def train(level: str, budget: int, seed: int, folder: Path) -> Path:
-    """An adapter on the first `budget` problems of a level, and those problems as a file."""
+def train(level: str, budget: int, seed: int, folder: Path, seen: int = SEEN) -> Path:
+    """An adapter on `budget` problems of a level, and those problems as a file."""
     data = folder / "train.jsonl"
     # a seed takes problems of its own: the sample's variation is part of what a plan must stand
     lines = (SAMPLE / "data" / f"{level}.jsonl").read_text().splitlines(keepends=True)
@@ -68,7 +69,7 @@ def train(level: str, budget: int, seed: int, folder: Path) -> Path:
     base: Any = AutoModelForCausalLM.from_pretrained(str(BASE), dtype=torch.float32).eval()
     model = attach_adapter(base, seed=0)  # the shipped initial adapter is the prior
     recipe = Recipe(
-        epochs=max(1, STEPS_EXAMPLES // budget),
+        epochs=max(1, seen // budget),
         towards_bound=True,
         learning_rate=5e-3,
         kl_weight=1.0,
@@ -111,11 +112,17 @@ def base_risks(n_held_out: int) -> dict[str, float]:
 
 
 def make_run(
-    level: str, budget: int, seed: int, folder: Path, base_target: Measured, n_held_out: int
+    level: str,
+    budget: int,
+    seed: int,
+    folder: Path,
+    base_target: Measured,
+    n_held_out: int,
+    seen: int = SEEN,
 ) -> Run:
     """Trains, certifies and tests one fine-tune."""
     folder.mkdir(parents=True, exist_ok=True)
-    data = train(level, budget, seed, folder)
+    data = train(level, budget, seed, folder, seen)
     model = open_fine_tuned(OpenOptions(checkpoint=folder, prior=SAMPLE / "initial_adapter"))
     # the noise that was trained, not another with a smaller bound and a larger risk
     write_posterior(folder / POSTERIOR, model, model.suggested_sigmas or {})
@@ -155,6 +162,8 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=1000)
     arguments = parser.parse_args()
     budgets = [int(text) for text in arguments.budgets.split(",")]
+    if arguments.seeds * max(budgets) > SHIPPED.n:
+        parser.error(f"the sample has {SHIPPED.n} problems a level, too few for all these seeds")
     risks = base_risks(arguments.held_out)
     risk = sum(TARGET[level] * risks[level] for level in LEVELS)
     base_target = Measured(mean=risk, n=arguments.held_out)

@@ -151,6 +151,9 @@ def _write(plan: Plan, out: Path) -> list[Path]:
     """The plan and its figures: all are drawn before the first is written, the plan last."""
     from pacbayes.report.plan_figures import save_plan_figures
 
-    figures = save_plan_figures(plan, out / "figures")
+    try:
+        figures = save_plan_figures(plan, out / "figures")
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}.", path=out) from error
     plan.write(out / "plan.json")
     return [out / "plan.json", *figures]

@@ -83,3 +83,12 @@ def test_bad_runs_are_named(run, runs, tmp_path):
     assert code == 2
     assert f"runs.jsonl:{len(lines) + 1}: the same difficulty, budget, seed" in error
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(run, runs, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "figures").write_text("a file where the folder should be")
+    code, _, error = run(runs, *WEIGHTS, *QUICK, "--out", "out")
+    assert code == 2
+    assert error.startswith("error: out: cannot be written")
+    assert not (tmp_path / "out" / "plan.json").exists()
