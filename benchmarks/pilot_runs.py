@@ -1,10 +1,10 @@
 """Pilot fine-tunes that a plan can be made from: difficulty × budget × seed on the shipped sample.
 
 Run ``python benchmarks/pilot_runs.py --out DIR``. Each run trains a LoRA adapter towards the bound
-on some problems of one level (other ones for each seed), certifies it on them (δ = .05, exact loss, one pass of draws)
-and measures the risk of the same posterior on fresh problems of every level. A finished run is a
-folder of DIR with `certificate.json` and `run.json` and is kept, so that an interrupted script goes
-on; all of them are written to `DIR/runs.jsonl`.
+on some problems of one level (other ones for each seed), certifies it on them (δ = .05, exact loss,
+one pass of draws) and measures the risk of the same posterior on fresh problems of every level. A
+finished run is a folder of DIR with `certificate.json` and `run.json` and is kept, so that an
+interrupted script goes on; all of them are written to `DIR/runs.jsonl`.
 """
 
 from __future__ import annotations
