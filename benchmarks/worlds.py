@@ -96,7 +96,9 @@ class World:
 
     Attributes:
         name: Family and number.
-        well_specified: Whether the planner's learning curves describe it.
+        kind: "well specified" if the planner's learning curves hold exactly; "regular" if all
+            curves fall with the budget, but have another form; "misspecified" if they depart from
+            it so much that a warning is owed.
         base_risk: Risk of the base model on each stratum, (S,).
         target_weights: Weights of the strata in the target, (S,).
         stratum_risk: Exact risk on each stratum, averaged over training sets, by difficulty and
@@ -111,7 +113,7 @@ class World:
     """
 
     name: str
-    well_specified: bool
+    kind: str
     base_risk: Array
     target_weights: Array
     stratum_risk: Callable[[ArrayLike, ArrayLike], Array]
@@ -123,6 +125,11 @@ class World:
     strata: Array
     grid: Array
     kl_exponent: float | None = None
+
+    @property
+    def well_specified(self) -> bool:
+        """Whether the planner's learning curves hold exactly."""
+        return self.kind == "well specified"
 
     def target_risk(self, difficulty: ArrayLike, budget: ArrayLike) -> Array:
         """Exact target risk of training on a difficulty; arguments broadcast."""
@@ -299,7 +306,7 @@ def parametric_world(number: int) -> World:
     smallest = int(rng.integers(100, 400))
     return World(
         name=f"parametric-{number}",
-        well_specified=True,
+        kind="well specified",
         base_risk=curves.base,
         target_weights=np.array(TARGETS[list(TARGETS)[number % len(TARGETS)]]),
         stratum_risk=curves.risk,
@@ -372,7 +379,7 @@ def _departed(family: str, number: int, factor: Callable[..., Array]) -> World:
     return replace(
         world,
         name=f"{family}-{number}",
-        well_specified=False,
+        kind="misspecified",
         stratum_risk=risk,
         mixture_stratum_risk=mixture_risk,
         train=_train(curves, risk),
