@@ -63,6 +63,14 @@ def test_row_products():
     assert min(product.values()) > 0
 
 
+def test_score_memory():
+    found = json.loads(run("score_memory.py", "--records", "2000"))
+    assert found["measures"].keys() == {"field", "steps", "tokens"}
+    for measure in found["measures"].values():
+        assert measure["records_per_second"] > 0
+        assert 0 < measure["peak_mib"] < 500
+
+
 def test_planning_speed():
     found = json.loads(run("planning_speed.py", "4", "10", "40", "1"))
     assert (found["budgets"], found["difficulties"], found["fits"]) == (4, 10, 40)

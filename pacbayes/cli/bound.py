@@ -28,7 +28,7 @@ _LOSSES = ("exact", "token", "nll")
 _OBJECTS = ("drawn", "compressed", "tokens")
 _FAMILIES = ("isotropic", "per-group", "per-tensor")
 _DRAW_MODES = ("auto", "example", "block")
-_DTYPES = ("float32", "bfloat16", "float16", "float64")
+DTYPES = ("float32", "bfloat16", "float16", "float64")
 
 
 def _config(context: typer.Context, value: Path | None) -> Path | None:
@@ -141,7 +141,7 @@ def bound(
             "the first where the model allows it."
         ),
     ] = "auto",
-    dtype: Annotated[str, typer.Option(help=f"One of {', '.join(_DTYPES)}.")] = "float32",
+    dtype: Annotated[str, typer.Option(help=f"One of {', '.join(DTYPES)}.")] = "float32",
     batch_size: Annotated[int, typer.Option(help="Examples in one forward pass.")] = 64,
     noise_batch: Annotated[
         int, typer.Option(help="Units that share a draw where each cannot have its own.")
@@ -268,8 +268,8 @@ def _check_options(
             raise InputError(f"--loss must be one of {', '.join(_LOSSES)}, got {loss!r}.")
     if draw_mode not in _DRAW_MODES:
         raise InputError(f"--draw-mode must be {', '.join(_DRAW_MODES)}, got {draw_mode!r}.")
-    if dtype not in _DTYPES:
-        raise InputError(f"--dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}.")
+    if dtype not in DTYPES:
+        raise InputError(f"--dtype must be one of {', '.join(DTYPES)}, got {dtype!r}.")
     if not 0 <= seed < 2**64:
         raise InputError(f"--seed must lie in [0, 2**64), got {seed}.")
 
@@ -320,6 +320,19 @@ def _edges(text: str | None) -> list[float] | None:
 
 
 def _open(*, device: str, **options: Any) -> FineTuned:
+    prepare(device)
+    from pacbayes.models.loading import OpenOptions
+    from pacbayes.models.opening import open_fine_tuned
+
+    return open_fine_tuned(OpenOptions(device=device, **options))
+
+
+def prepare(device: str) -> None:
+    """Make ready for models on a device: no network, no noise on the terminal.
+
+    Raises:
+        InputError: The device cannot be used.
+    """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -330,9 +343,6 @@ def _open(*, device: str, **options: Any) -> FineTuned:
     import torch
     from transformers.utils import logging
 
-    from pacbayes.models.loading import OpenOptions
-    from pacbayes.models.opening import open_fine_tuned
-
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         torch.zeros(1, device="cpu" if device == "auto" else device)
@@ -340,7 +350,6 @@ def _open(*, device: str, **options: Any) -> FineTuned:
         raise InputError(
             f"--device {device!r} cannot be used here: {str(error).splitlines()[0]}"
         ) from None
-    return open_fine_tuned(OpenOptions(device=device, **options))
 
 
 def _keep_freed_memory() -> None:

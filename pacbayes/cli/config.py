@@ -12,7 +12,8 @@ import typer
 from pacbayes.errors import InputError
 
 _PATHS = frozenset(
-    {"checkpoint", "data", "prior", "prior-data", "base", "held-out", "out", "posterior", "target"}
+    {"checkpoint", "data", "prior", "prior-data", "base", "held-out", "out", "posterior"}
+    | {"model", "target", "tokenizer"}
 )
 
 

@@ -50,7 +50,7 @@ def plan(
         str | None,
         typer.Option(help="Budgets to plan for, e.g. 1000,2000,4000. [default: those of the runs]"),
     ] = None,
-    base: Annotated[
+    base_model: Annotated[
         str | None,
         typer.Option(help="Base model to plan for. [default: that with most runs]"),
     ] = None,
@@ -105,7 +105,7 @@ def plan(
         seed=seed,
         level=level,
         grid=grid,
-        base=base,
+        base=base_model,
         shared_strata=shared_strata,
         strata_edges=_numbers("strata-edges", strata_edges, float),
     )

@@ -39,14 +39,15 @@ def open_adapter(options: OpenOptions) -> FineTuned:
         InputError: See `open_fine_tuned`.
     """
     config = folders.read_json(options.checkpoint / folders.ADAPTER_CONFIG)
-    _check_adapter_config(config, options)
+    check_adapter_kind(config, options.checkpoint)
+    _check_adapter_init(config, options)
     tensors = folders.read_tensors(options.checkpoint, allow_pickle=options.allow_pickle)
-    _check_adapter_tensors(tensors, options.checkpoint)
-    base_folder = _base_folder(config, options)
+    check_adapter_tensors(tensors, options.checkpoint)
+    base_folder = base_folder_of(config, options)
     notes = read_notes(options.checkpoint)
     base = load_model(base_folder, options)
     tokenizer = load_tokenizer(options.checkpoint, base_folder, base)
-    model = _load_adapter(base, tensors, options)
+    model = load_adapter(base, tensors, options)
     factors = _factors(model, tensors, options.checkpoint)
     initial = _initial_adapter(notes, options)
     source = source_of(base_folder, options)
@@ -83,30 +84,39 @@ def factor_scales(factors: Mapping[str, nn.Linear]) -> dict[str, float]:
     return {name: (3 * module.in_features) ** -0.5 for name, module in factors.items()}
 
 
-def _check_adapter_config(config: Mapping[str, Any], options: OpenOptions) -> None:
-    path = options.checkpoint / folders.ADAPTER_CONFIG
+def check_adapter_kind(config: Mapping[str, Any], checkpoint: Path) -> None:
+    """Checks that an adapter is a LoRA adapter of an unchanged base model."""
+    path = checkpoint / folders.ADAPTER_CONFIG
     if config.get("peft_type") != "LORA":
         raise InputError(
-            f"`peft_type` is {config.get('peft_type')!r}; only LORA adapters can be certified.",
+            f"`peft_type` is {config.get('peft_type')!r}; only LORA adapters can be read.",
             path=path,
         )
-    init = config.get("init_lora_weights", True)
-    name = init.lower() if isinstance(init, str) else init
-    if isinstance(name, str) and name.startswith(_BASE_CHANGING_INITS):
+    init = _initialisation(config)
+    if isinstance(init, str) and init.startswith(_BASE_CHANGING_INITS):
         raise InputError(
             f"`init_lora_weights` is {init!r}, which also changes the base weights; convert the "
             "adapter to a plain LoRA first.",
             path=path,
         )
-    if name not in _DATA_FREE_INITS and options.prior is None:
+
+
+def _check_adapter_init(config: Mapping[str, Any], options: OpenOptions) -> None:
+    init = _initialisation(config)
+    if init not in _DATA_FREE_INITS and options.prior is None:
         raise InputError(
             f"`init_lora_weights` is {init!r}, which looks at data; give the initial adapter, "
             "made from data disjoint from the certification data, as --prior.",
-            path=path,
+            path=options.checkpoint / folders.ADAPTER_CONFIG,
         )
 
 
-def _check_adapter_tensors(tensors: Mapping[str, Tensor], checkpoint: Path) -> None:
+def _initialisation(config: Mapping[str, Any]) -> Any:
+    init = config.get("init_lora_weights", True)
+    return init.lower() if isinstance(init, str) else init
+
+
+def check_adapter_tensors(tensors: Mapping[str, Tensor], checkpoint: Path) -> None:
     """Every tensor is a LoRA factor, and every factor has its partner."""
     for name in sorted(tensors):
         if ".lora_A.weight" not in name and ".lora_B.weight" not in name:
@@ -121,7 +131,8 @@ def _check_adapter_tensors(tensors: Mapping[str, Tensor], checkpoint: Path) -> N
             raise InputError(f"has {name!r} but lacks {partner!r}.", path=checkpoint)
 
 
-def _base_folder(config: Mapping[str, Any], options: OpenOptions) -> Path:
+def base_folder_of(config: Mapping[str, Any], options: OpenOptions) -> Path:
+    """The folder of an adapter's base: the one given, else the one that its config names."""
     if options.base is not None:
         folder = options.base
     else:
@@ -144,9 +155,8 @@ def _base_folder(config: Mapping[str, Any], options: OpenOptions) -> Path:
     return folder
 
 
-def _load_adapter(
-    base: nn.Module, tensors: Mapping[str, Tensor], options: OpenOptions
-) -> nn.Module:
+def load_adapter(base: nn.Module, tensors: Mapping[str, Tensor], options: OpenOptions) -> nn.Module:
+    """The base with an adapter on it, all of whose tensors are those given."""
     from peft import LoraConfig, PeftModel, get_peft_model_state_dict
 
     checkpoint = str(options.checkpoint)

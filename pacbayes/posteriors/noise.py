@@ -36,6 +36,7 @@ class Stream(IntEnum):
     TRAINING = 4
     DRAWN_NETWORK = 5
     EXAMPLES = 6
+    GENERATION = 7
 
 
 @dataclass(frozen=True, kw_only=True)

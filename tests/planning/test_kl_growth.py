@@ -70,6 +70,13 @@ def test_interval_covers_and_half_of_it_does_not():
 def test_difficulties_with_exponents_of_their_own_widen_the_interval():
     same, different = kl_growth(**runs(0.9)), kl_growth(**runs(0.9, by_difficulty=0.3))
     assert (same.shared, different.shared) == (True, False)
+    given = runs(0.9, by_difficulty=0.3)
+    x, y = np.log(given["budget"]), np.log(given["kl"])
+    slopes = [
+        np.polyfit(x[own], y[own], 1)[0] for own in given["difficulty"] == np.arange(4)[:, None]
+    ]
+    # Student's t, 3 degrees of freedom, 95 %: 2.3534
+    assert np.ptp(different.interval) == pytest.approx(2.3534 * np.std(slopes, ddof=1), rel=1e-4)
     assert np.ptp(different.interval) > 3 * np.ptp(same.interval)
     assert "Difficulties differ in exponent" in different.statement
 
