@@ -307,7 +307,9 @@ class Mixture:
         predicted_risk: Target risk after training on them.
         best_single_stratum: The stratum to take if it must be one.
         marginal_value: Change of the predicted risk for one more example, by stratum.
-        joint_certificate: Bound on the target risk of a finished run on such a mixture; or null.
+        joint_certificate: Certificate of the risk on the mixture itself, KL paid once; of a run
+            that is still to be made, a forecast; or null.
+        statement: The advice in words, with its reason.
     """
 
     weights: dict[str, float]
@@ -315,6 +317,7 @@ class Mixture:
     best_single_stratum: str
     marginal_value: dict[str, float]
     joint_certificate: Quantity | None
+    statement: str
 
     def __post_init__(self) -> None:
         require_weights("weights", self.weights)

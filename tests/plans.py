@@ -101,7 +101,8 @@ def answer(budget):
             ),
             best_single_stratum="medium",
             marginal_value={"easy": -1e-6, "medium": -2e-5, "hard": -1e-5},
-            joint_certificate=None,
+            joint_certificate=Quantity(value=0.6, interval=(0.5, 0.7), status="forecast"),
+            statement="Train on this mixture.",
         ),
         observed=observed,
     )

@@ -10,13 +10,19 @@ from numpy.typing import NDArray
 from pacbayes.plan import BudgetPlan, ByDifficulty, Objective, Optimum, Quantity
 from pacbayes.planning.certified import CertifiedRun, least_bound
 from pacbayes.planning.forecast import Forecast, Forecaster
+from pacbayes.planning.mixture_answers import Mixer
 from pacbayes.planning.optimum import OptimalDifficulty, optimal_difficulty
 
 Floats = NDArray[np.float64]
 
 
 def answer(
-    budget: int, fitted: Forecaster, certified: Sequence[CertifiedRun], *, level: float
+    budget: int,
+    fitted: Forecaster,
+    certified: Sequence[CertifiedRun],
+    mixer: Mixer | None,
+    *,
+    level: float,
 ) -> BudgetPlan:
     """Both answers for one budget, and what they rest on.
 
@@ -24,6 +30,7 @@ def answer(
         budget: The budget.
         fitted: What was fitted to the runs.
         certified: All runs; those of this budget, if of two difficulties, decide by their bounds.
+        mixer: What mixtures are judged with, if they can be.
         level: Of the intervals that are no certificates.
     """
     forecast, grid = fitted.at(budget), fitted.difficulties
@@ -42,7 +49,7 @@ def answer(
         objective=objective,
         predicted_risk=_quantity(best.risk, best.risk_interval),
         by_difficulty=_by_difficulty(forecast, level),
-        mixture=None,
+        mixture=None if mixer is None else mixer.at(budget),
         observed=tuple(run.observed() for run in seen) or None,
     )
 

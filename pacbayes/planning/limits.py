@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pacbayes.plan import BudgetPlan, StratumInfo, Target
 from pacbayes.planning.forecast import Forecaster
+from pacbayes.planning.mixture_answers import Mixer
 from pacbayes.planning.objective import Objective, certificate_objective
 from pacbayes.planning.pilots import Pilots
 
@@ -91,6 +92,16 @@ def _listed(budgets: Sequence[int]) -> str:
     if len(budgets) > 4:
         return f"{len(budgets)} budgets from {budgets[0]:,} to {budgets[-1]:,}"
     return "budget " + ", ".join(f"{budget:,}" for budget in budgets)
+
+
+def mixing(mixer: Mixer | None) -> Iterator[str]:
+    """Yield what advice on mixtures takes for granted, if there is any."""
+    if mixer is not None:
+        yield f"Mixtures: {mixer.check.statement}"
+        yield (
+            "Forecast certificates of mixtures take the mean of the strata's KL, each as of a run "
+            "of the whole budget on it alone."
+        )
 
 
 def assumptions(

@@ -32,6 +32,9 @@ class Pilots:
         n_target: Units that its error is that of.
         base_risk: The base model's risk on the target, or None.
         n_base: Units that was measured on, or None.
+        mixed: Further runs of this base, on mixtures of strata, which no curve is fitted to.
+        mixed_risk: Their measured risk on the target.
+        mixed_n: Units that its error is that of.
     """
 
     base: str
@@ -41,6 +44,16 @@ class Pilots:
     n_target: Floats
     base_risk: float | None
     n_base: int | None
+    mixed: tuple[Run, ...]
+    mixed_risk: tuple[float, ...]
+    mixed_n: tuple[float, ...]
+
+    def strata(self) -> dict[str, float] | None:
+        """The strata trained on with their difficulties, easy first; None if any run mixes them."""
+        if any(len(_key(run)) > 1 for run in self.runs):
+            return None
+        pairs = zip(self.difficulty, (_key(run)[0][0] for run in self.runs), strict=True)
+        return {name: float(difficulty) for difficulty, name in sorted(set(pairs))}
 
     def column(self, name: str) -> Floats:
         """A field of all runs."""
@@ -78,7 +91,8 @@ def pilots_of(runs: Sequence[Run], target: Target, *, base: str | None = None) -
         return means[_key(run)], run.budget, run.seed
 
     # in an order of their own, so that the bootstrap does not depend on that of the files
-    same = sorted(usable([run for run in runs if run.base == chosen]), key=place)
+    of_base = sorted((run for run in runs if run.base == chosen), key=place)
+    same = usable(of_base)
     difficulty = [means[_key(run)] for run in same]
     require(
         len(set(difficulty)) > 1,
@@ -86,6 +100,8 @@ def pilots_of(runs: Sequence[Run], target: Target, *, base: str | None = None) -
         "difficulties or more.",
     )
     risk, n = zip(*(_on_target(run, target) for run in same), strict=True)
+    mixed = [run for run in of_base if run not in same]
+    on_target = [_on_target(run, target) for run in mixed]
     known = next((run.base_target for run in same if run.base_target is not None), None)
     strength = same[0].base_strength
     base_risk = known.mean if known else None
@@ -99,6 +115,9 @@ def pilots_of(runs: Sequence[Run], target: Target, *, base: str | None = None) -
         n_target=np.array(n),
         base_risk=base_risk,
         n_base=known.n if known else None,
+        mixed=tuple(mixed),
+        mixed_risk=tuple(risk for risk, _ in on_target),
+        mixed_n=tuple(n for _, n in on_target),
     )
 
 

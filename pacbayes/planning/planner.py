@@ -17,6 +17,7 @@ from pacbayes.planning.answers import answer
 from pacbayes.planning.certified import certified_runs, gap_model
 from pacbayes.planning.forecast import Forecaster, fit_forecaster
 from pacbayes.planning.misspecification import misspecification
+from pacbayes.planning.mixture_answers import fit_mixer
 from pacbayes.planning.movement import break_evens, movement
 from pacbayes.planning.phase_diagram import phase_diagram
 from pacbayes.planning.pilots import Pilots, bases_of, pilots_of, strata_of
@@ -87,8 +88,16 @@ def plan(runs: RunSet, target: Target, settings: PlanSettings) -> Plan:
     certified = certified_runs(
         pilots, target, shared_strata=settings.shared_strata, level=settings.level
     )
+    mixer = fit_mixer(
+        pilots,
+        target,
+        fitted,
+        n_fits=settings.n_fits,
+        seed=settings.seed,
+        level=settings.level,
+    )
     budgets = sorted(set(settings.budgets or map(int, pilots.budget)))
-    answers = tuple(answer(n, fitted, certified, level=settings.level) for n in budgets)
+    answers = tuple(answer(n, fitted, certified, mixer, level=settings.level) for n in budgets)
     strata = strata_of(runs.runs, settings.strata_edges)
     fit_test = misspecification(fitted.target, seed=settings.seed)
     diagram, carried = _phase_diagram(runs, target, grid, budgets, fitted, pilots, settings)
@@ -122,6 +131,7 @@ def plan(runs: RunSet, target: Target, settings: PlanSettings) -> Plan:
         assumptions=(
             *fitted.target.assumptions,
             *carried,
+            *limits.mixing(mixer),
             *limits.assumptions(pilots, target, strata, settings.strata_edges is not None),
         ),
     )

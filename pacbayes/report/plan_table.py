@@ -114,7 +114,9 @@ def _bounds(plan: Plan) -> Table:
 
 def _mixtures(plan: Plan) -> Table:
     names = [stratum.name for stratum in plan.strata]
-    table = _new_table("budget", *names, "target risk", "single stratum", "one more example")
+    table = _new_table(
+        "budget", *names, "target risk", "its certificate", "best alone", "one more example"
+    )
     for answer in plan.budgets:
         if answer.mixture is not None:
             table.add_row(f"{answer.budget:,}", *_mixture_cells(answer, names))
@@ -130,6 +132,7 @@ def _mixture_cells(answer: BudgetPlan, names: list[str]) -> list[str]:
     return [
         *(f"{mixture.weights.get(name, 0.0):.2f}" for name in names),
         f"{risk.value:.3f} {_interval(risk.interval, 3)}",
+        "" if mixture.joint_certificate is None else _part(mixture.joint_certificate),
         mixture.best_single_stratum,
         f"{best} {values[best]:.1e}",
     ]

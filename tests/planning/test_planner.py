@@ -273,3 +273,26 @@ def test_budgets_default_to_those_of_the_runs():
 def test_impossible_settings_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
         PlanSettings(**changes)
+
+
+def test_mixtures_have_weights_values_and_a_certificate():
+    for found in PLAN.budgets:
+        mixture = found.mixture
+        assert sum(mixture.weights.values()) == pytest.approx(1)
+        assert mixture.marginal_value[mixture.best_single_stratum] < 1e-6
+        assert mixture.joint_certificate.status == "forecast"
+        assert 0 < mixture.joint_certificate.value <= 1
+    assert [found.mixture.best_single_stratum for found in PLAN.budgets[:2]] == ["easy", "medium"]
+    assert PLAN.budgets[-1].mixture.best_single_stratum == "hard"
+    assert any("No run was trained on a mixture" in sentence for sentence in PLAN.assumptions)
+
+
+def test_runs_on_mixtures_are_asked_how_strata_add_up():
+    mixed = [
+        dataclasses.replace(run, train_weights={"easy": 0.5, "hard": 0.5}, seed=9)
+        for run in RUNS
+        if run.seed == 0 and "easy" in run.train_weights
+    ]
+    found = plan(run_set([*RUNS, *mixed]), GIVEN, SETTINGS)
+    assert found.runs.number == len(RUNS)
+    assert any("3 runs on mixtures" in sentence for sentence in found.assumptions)
