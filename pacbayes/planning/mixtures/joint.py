@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -80,10 +80,14 @@ def certify_mixture(
     """
     risk = np.asarray(empirical_risk, float)
     a, sizes, seen = _strata(weights, n, risk.size)
-    given = {"empirical_risk": risk[seen], "n": sizes[seen], "kl": kl, "delta": delta}
+
+    def of(bound: Callable[..., float]) -> float:
+        return bound(
+            coefficients=a[seen], empirical_risk=risk[seen], kl=kl, n=sizes[seen], delta=delta
+        )
+
     try:
-        high = joint_kl(coefficients=a[seen], **given)
-        low = joint_kl_lower(coefficients=a[seen], **given)
+        high, low = of(joint_kl), of(joint_kl_lower)
     except ValueError as error:
         raise InputError(str(error)) from error
     return _certificate(a, sizes, high, max(low, 0.0), delta, "joint_kl")
@@ -107,7 +111,7 @@ def certify_fixed_mixture(
         InputError: An argument outside its domain.
     """
     a, sizes, seen = _strata(weights, [np.shape(each)[-1] for each in losses], len(losses))
-    used = np.flatnonzero(seen & (a > 0))
+    used = np.flatnonzero(seen & (a > 0)).tolist()
     if not len(used):
         return _certificate(a, sizes, 0.0, None, delta, "mixture_log_wealth")
     try:
