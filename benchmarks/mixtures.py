@@ -1,6 +1,6 @@
 """How much worse than the best single stratum a recommended mixture is, in worlds with the truth.
 
-    python benchmarks/mixtures.py [--worlds 40] [--seeds 1] [--fits 200] [--by-stratum] [--out FILE]
+    python -m benchmarks.mixtures [--worlds 40] [--seeds 1] [--fits 200] [--by-stratum] [--out FILE]
 
 Prints JSON: for each family of worlds and each multiple of the largest pilot budget the mean and
 the worst relative excess of the true target risk,
