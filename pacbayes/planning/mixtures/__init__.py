@@ -11,7 +11,7 @@ from pacbayes.planning.mixtures.by_forecast import (
     recommend_mixtures,
     weights_by_budget,
 )
-from pacbayes.planning.mixtures.check import MixingCheck, check_mixing
+from pacbayes.planning.mixtures.check import UNCHECKED, MixingCheck, check_mixing
 from pacbayes.planning.mixtures.joint import (
     JointCertificate,
     certify_fixed_mixture,
@@ -24,6 +24,7 @@ from pacbayes.planning.mixtures.simplex import effective_sample_size
 __all__ = [
     "GAP_TERMS",
     "MIXING",
+    "UNCHECKED",
     "CertificateMixture",
     "JointCertificate",
     "MixingCheck",

@@ -211,9 +211,7 @@ def _water_filling(cost: Floats, curvature: Floats) -> Floats:
     return normalised
 
 
-def _require_strata(
-    risk: Floats, size: Floats, kl: float, delta: float, lam: float | None
-) -> None:
+def _require_strata(risk: Floats, size: Floats, kl: float, delta: float, lam: float | None) -> None:
     if risk.ndim != 1 or not risk.size or risk.shape != size.shape:
         raise InputError(
             "`empirical_risk` and `n` must have one shape (strata,), got "

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pacbayes.errors import InputError
 from pacbayes.learning_curves import Curves
-from pacbayes.planning.mixtures.mixing import MIXING, Mixed, MixingRule, mixed_risk
+from pacbayes.planning.mixtures.check import UNCHECKED, MixingCheck
+from pacbayes.planning.mixtures.mixing import MixingRule, mixed_risk
 from pacbayes.planning.mixtures.simplex import Minimum, checked_weights, minimise_on_simplex
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -64,14 +65,16 @@ def recommend_mixture(
     target_weights: ArrayLike,
     strata: Sequence[str],
     budget: float,
-    rule: MixingRule = "equivalent_budgets",
-    trusted: bool = True,
+    check: MixingCheck = UNCHECKED,
     level: float = 0.9,
 ) -> MixtureForecast:
     """Find the mixture of least mean predicted target risk; a forecast.
 
     It is recommended if its risk is below that of the best single stratum in all but a share
-    (1 − level)/2 of the fits, else that stratum alone.
+    (1 − level)/2 of the fits, by more than what the rule of mixing missed the runs on mixtures by;
+    else that stratum alone is. By the cautious rule and curves of the target alone that is never
+    so but where fits disagree on the best stratum: to gain from mixtures takes runs on mixtures,
+    or curves of test strata that want different training data.
 
     Args:
         curves: For each test stratum, fits of its risk after training on each of K strata alone
@@ -79,15 +82,14 @@ def recommend_mixture(
         target_weights: Share of each test stratum in the target; [1] for the target itself.
         strata: Names of the K training strata.
         budget: Units to train on.
-        rule: How strata add up in a mixture, key of `MIXING`; see `check_mixing`.
-        trusted: False if no rule describes the runs on mixtures: then no mixture is recommended.
+        check: How strata add up in a mixture, and how far to trust it: see `check_mixing`.
         level: Of the intervals, in (0, 1).
 
     Raises:
         InputError: Shapes that do not fit, or an argument outside its domain.
     """
-    target = _checked(curves, target_weights, strata, budget, rule, level)
-    fits, k = tuple(curves), len(strata)
+    target = _checked(curves, target_weights, strata, budget, level)
+    fits, k, rule = tuple(curves), len(strata), check.rule
     searched = _search(rule, fits, target, budget)
     pure = [mixed_risk(rule, fits, target, row, budget).risk for row in np.eye(k)]
     single = int(np.argmin([risk.mean() for risk in pure]))
@@ -97,7 +99,8 @@ def recommend_mixture(
         searched = replace(searched, weights=np.eye(k)[single])
         mixed = mixed_risk(rule, fits, target, searched.weights, budget)
     gain = pure[single] - mixed.risk
-    gains = trusted and _interval(gain, level)[0] > 0
+    missed = check.miss * float(mixed.risk.mean())
+    gains = check.trusted and _interval(gain, level)[0] > missed
     weights = searched.weights if gains else np.eye(k)[single]
     chosen = mixed_risk(rule, fits, target, weights, budget)
     marginal = chosen.by_example(weights, budget)
@@ -113,12 +116,11 @@ def recommend_mixture(
         gain_interval=_interval(gain, level),
         marginal_value=_named(strata, marginal.mean(axis=0)),
         marginal_value_interval={
-            name: _interval(column, level)
-            for name, column in zip(strata, marginal.T, strict=True)
+            name: _interval(column, level) for name, column in zip(strata, marginal.T, strict=True)
         },
         stationarity_gap=searched.gap,
         rule=rule,
-        statement=_statement(strata, searched.weights, single, gain, level, gains, trusted),
+        statement=_statement(strata, searched.weights, single, gain, level, gains, check),
     )
 
 
@@ -137,9 +139,7 @@ def weights_by_budget(forecasts: Sequence[MixtureForecast]) -> Floats:
     return np.array([list(forecast.weights.values()) for forecast in forecasts])
 
 
-def _search(
-    rule: MixingRule, curves: tuple[Curves, ...], target: Floats, budget: float
-) -> Minimum:
+def _search(rule: MixingRule, curves: tuple[Curves, ...], target: Floats, budget: float) -> Minimum:
     few = tuple(_thinned(each) for each in curves)
     k = len(curves[0].difficulties)
 
@@ -190,7 +190,7 @@ def _statement(
     gain: Floats,
     level: float,
     gains: bool,
-    trusted: bool,
+    check: MixingCheck,
 ) -> str:
     name, (low, high) = strata[single], _interval(gain, level)
     if searched[single] == 1:
@@ -201,8 +201,13 @@ def _statement(
     )
     if gains:
         return f"{predicted}: train on this mixture."
-    if not trusted:
+    if not check.trusted:
         return f"{predicted}, by a rule that the runs on mixtures contradict: train on {name}."
+    if low > 0:
+        return (
+            f"{predicted}, less than the {check.miss:.1%} by which the runs on mixtures were "
+            f"missed: train on {name} alone."
+        )
     return f"{predicted}, which is within the noise of the fits: train on {name} alone."
 
 
@@ -211,11 +216,8 @@ def _checked(
     target_weights: ArrayLike,
     strata: Sequence[str],
     budget: float,
-    rule: MixingRule,
     level: float,
 ) -> Floats:
-    if rule not in MIXING:
-        raise InputError(f"`rule` must be among {', '.join(MIXING)}, got {rule!r}.")
     if not 0 < level < 1:
         raise InputError(f"`level` must lie in (0, 1), got {level}.")
     if not 0 < budget < np.inf:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -15,7 +15,7 @@ from pacbayes.planning.mixtures.simplex import checked_weights, effective_sample
 
 Floats: TypeAlias = NDArray[np.float64]
 
-FORECAST_FITS = 100
+FORECAST_FITS = 40
 """So many fits, evenly taken from all, give a forecast's interval."""
 
 
@@ -79,13 +79,8 @@ def certify_mixture(
     (0.2738, 'certificate')
     """
     risk = np.asarray(empirical_risk, float)
-    a, sizes, seen = _strata(weights, n, risk.size)
-    given = {"empirical_risk": risk[seen], "n": sizes[seen], "kl": kl, "delta": delta}
-    try:
-        high = joint_kl(coefficients=a[seen], **given)
-        low = joint_kl_lower(coefficients=a[seen], **given)
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    a, sizes, _ = _strata(weights, n, risk.size)
+    high, low = (_of_seen(bound, a, risk, sizes, kl, delta) for bound in (joint_kl, joint_kl_lower))
     return _certificate(a, sizes, high, max(low, 0.0), delta, "joint_kl")
 
 
@@ -99,15 +94,15 @@ def certify_fixed_mixture(
 
     Args:
         weights: a, of sum 1, shape (K,).
-        losses: For each stratum those of its units, in [0, 1]; may be empty for some.
+        losses: For each stratum those of its units, in [0, 1], one dimension; may be empty.
         kl: KL(Q‖P) in nats.
         delta: Failure probability in (0, 1).
 
     Raises:
         InputError: An argument outside its domain.
     """
-    a, sizes, seen = _strata(weights, [np.shape(each)[-1] for each in losses], len(losses))
-    used = np.flatnonzero(seen & (a > 0))
+    a, sizes, seen = _strata(weights, [np.size(each) for each in losses], len(losses))
+    used = np.flatnonzero(seen & (a > 0)).tolist()
     if not len(used):
         return _certificate(a, sizes, 0.0, None, delta, "mixture_log_wealth")
     try:
@@ -156,26 +151,21 @@ def forecast_certificate(
     if not 1 <= budget < np.inf:
         raise InputError(f"`budget` must be at least 1 and finite, got {budget}.")
     sizes = np.floor(shares * budget + 0.5)
-    made = [
-        certify_mixture(
-            weights=weights,
-            empirical_risk=np.clip(risk, 0, 1),
-            n=sizes,
-            kl=float(shares @ each),
-            delta=delta,
-        )
+    a, _, _ = _strata(weights, sizes, len(shares))
+    bounds = [
+        _of_seen(joint_kl, a, np.clip(risk, 0, 1), sizes, float(shares @ each), delta)
         for risk, each in zip(_some(risks), _some(nats), strict=True)
     ]
-    values = np.array([one.value for one in made])
+    values = np.array([_with_unseen(high, a, sizes) for high in bounds])
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     mean = float(values.mean())
     return JointCertificate(
         value=mean,
         interval=(min(float(low), mean), max(float(high), mean)),
         status="forecast",
-        weights=made[0].weights,
+        weights=a,
         n=sizes,
-        n_effective=made[0].n_effective,
+        n_effective=effective_sample_size(a, sizes),
         delta=delta,
         bound="joint_kl",
         statement=(
@@ -193,9 +183,7 @@ def _certificate(
     delta: float,
     bound: Literal["joint_kl", "mixture_log_wealth"],
 ) -> JointCertificate:
-    # a stratum that was not seen may have any risk
-    unseen = float(np.sum(weights[sizes == 0]))
-    value = min(1.0, float(np.nextafter(high + unseen, 2.0)))
+    value, unseen = _with_unseen(high, weights, sizes), float(np.sum(weights[sizes == 0]))
     blind = f" {unseen:.0%} of its weight is on strata without data." if unseen else ""
     return JointCertificate(
         value=value,
@@ -211,6 +199,32 @@ def _certificate(
             f"{value:.4f}, paying KL once for all strata.{blind}"
         ),
     )
+
+
+def _of_seen(
+    bound: Callable[..., float],
+    weights: Floats,
+    risk: Floats,
+    sizes: Floats,
+    kl: float,
+    delta: float,
+) -> float:
+    seen = sizes > 0
+    try:
+        return bound(
+            coefficients=weights[seen],
+            empirical_risk=risk[seen],
+            kl=kl,
+            n=sizes[seen],
+            delta=delta,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _with_unseen(bound: float, weights: Floats, sizes: Floats) -> float:
+    """A stratum that was not seen may have any risk."""
+    return min(1.0, float(np.nextafter(bound + float(np.sum(weights[sizes == 0])), 2.0)))
 
 
 def _strata(

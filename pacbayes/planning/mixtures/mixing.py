@@ -153,9 +153,7 @@ def _useful(curves: Curves, useful: NDArray[np.bool_], weights: Floats, budget: 
         # no slope: a stratum's asymptote is reached to the last digit
         by_odds = np.where(there & (slope > 0), widest[:, 0] / (1 + odds) ** 2 / slope, 0.0)
         risk = np.where(there, (least[:, 0] + start[:, 0] * odds) / (1 + odds), start[:, 0])
-    return Mixed(
-        risk=risk, by_weight=-by_odds[:, None] * reach * gained, by_log_budget=-by_odds
-    )
+    return Mixed(risk=risk, by_weight=-by_odds[:, None] * reach * gained, by_log_budget=-by_odds)
 
 
 def _odds(amount: Floats, offset: Floats, power: Floats) -> Floats:
