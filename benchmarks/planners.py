@@ -1,7 +1,7 @@
 """Planners under one interface: pilots in, a difficulty for each budget out.
 
 A planner is called as ``planner(pilots, budgets, grid, seed)``, with `Pilots` of
-`benchmarks.worlds`, increasing budgets (B,), and the difficulties it may choose from (G,).
+`benchmarks.world`, increasing budgets (B,), and the difficulties it may choose from (G,).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.worlds import Pilots
+from benchmarks.world import Pilots
 from pacbayes.learning_curves import fit_learning_curves
 from pacbayes.planning.misspecification import misspecification
 from pacbayes.planning.optimum import optimal_difficulties

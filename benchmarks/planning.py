@@ -1,10 +1,9 @@
 """How much worse than the best difficulty the planners' choices are, in worlds with a known answer.
 
-Run ``python -m benchmarks.planning [--worlds W] [--seeds S] [--family NAME ...]
-[--planner NAME ...] [--out FILE]`` in
-the root of the repository; a set of pilots takes about a second on one core. Worlds are those of
-`benchmarks.worlds` (W of the family of the planner's curves, W of each family that departs from
-it) and of `benchmarks.perceptron`; S sets of pilots each. Plans are judged by the exact target
+Run ``python -m benchmarks.planning`` in the root of the repository; ``--help`` lists what can be
+chosen. A set of pilots takes about a second on one core. Worlds are those of `benchmarks.worlds`
+(``--worlds`` of the family of the planner's curves and of each family that departs from it) and of
+`benchmarks.perceptron`, with ``--seeds`` sets of pilots each. Plans are judged by the exact target
 risk at 1, 2, 4, 8 and 16 times the largest pilot budget. The table has, by family of worlds,
 
 - ``excess``: mean over worlds, pilots and budgets of the chosen difficulty's target risk over the
@@ -32,7 +31,8 @@ from numpy.typing import NDArray
 
 from benchmarks.perceptron.worlds import PERCEPTRONS
 from benchmarks.planners import PLANNERS, Plan, Planner
-from benchmarks.worlds import MISSPECIFIED, MULTIPLES, World, parametric_world
+from benchmarks.world import MULTIPLES, World
+from benchmarks.worlds import MISSPECIFIED, parametric_world
 
 Array = NDArray[np.float64]
 Row = Mapping[str, object]
@@ -80,9 +80,9 @@ class Judge:
         self.best = self.risks.argmin(axis=1)
         self.stratum = world.target_risk(world.strata, self.budgets[:, None]).min(axis=1)
 
-    def score(self, name: str, planner: Planner, seed: int) -> Score:
+    def score(self, name: str, planner: Planner, seed: int, n_test: int | None = None) -> Score:
         """Give a planner pilots and judge its plan."""
-        pilots = self.world.pilots(np.random.default_rng([17, seed]))
+        pilots = self.world.pilots(np.random.default_rng([17, seed]), n_test=n_test)
         plan = planner(pilots, self.budgets, self.world.grid, seed)
         inside = plan.may_be_best
         return Score(
@@ -123,11 +123,11 @@ FAMILIES: Mapping[str, Callable[[int], World]] = MappingProxyType(
 """Of worlds with random parameters, each from a number."""
 
 
-def judges(families: Iterable[str], count: int) -> Iterator[Judge]:
-    """The worlds: so many of each family, and all perceptrons for "perceptron"."""
+def judges(families: Iterable[str], numbers: Sequence[int]) -> Iterator[Judge]:
+    """The worlds: of each family by these numbers, and all perceptrons for "perceptron"."""
     for family in families:
         if family in FAMILIES:
-            yield from (Judge(family, FAMILIES[family](number)) for number in range(count))
+            yield from (Judge(family, FAMILIES[family](number)) for number in numbers)
         else:
             for world in (make() for make in PERCEPTRONS.values()):
                 yield Judge(family if world.kind == "regular" else world.name, world)
@@ -198,16 +198,19 @@ def main() -> None:
     every = [*FAMILIES, "perceptron"]
     parser = argparse.ArgumentParser(description="Planners in worlds with a known answer.")
     parser.add_argument("--worlds", type=int, default=20, help="of each random family")
+    parser.add_argument("--first", type=int, default=0, help="number of the first of them")
+    parser.add_argument("--n-test", type=int, help="tests of each stratum; 1000 by default")
     parser.add_argument("--seeds", type=int, default=2, help="sets of pilots of each world")
     parser.add_argument("--family", nargs="+", choices=every, default=every)
     parser.add_argument("--planner", nargs="+", choices=list(PLANNERS), default=list(PLANNERS))
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
+    numbers = range(arguments.first, arguments.first + arguments.worlds)
     scores = []
-    for judge in judges(arguments.family, arguments.worlds):
+    for judge in judges(arguments.family, numbers):
         print(judge.world.name, file=sys.stderr)
         scores += [
-            judge.score(name, PLANNERS[name], seed)
+            judge.score(name, PLANNERS[name], seed, arguments.n_test)
             for seed in range(arguments.seeds)
             for name in arguments.planner
         ]

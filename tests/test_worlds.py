@@ -271,6 +271,18 @@ def test_parametric_curves_are_of_the_family():
         assert slope == pytest.approx(np.full(24, slope[0]), rel=1e-5)
 
 
+def test_the_kl_of_pilots_grows_as_asked():
+    """Slope of 45 logarithms with noise of .05 over a factor of 9: 5 standard errors are .042."""
+    world = parametric_world(2, kl_exponent=1.3)
+    pilots = world.pilots(np.random.default_rng(1))
+    level = np.log(pilots.kl).reshape(5, 9)
+    log_n = np.log(pilots.budget).reshape(5, 9)
+    level, log_n = (x - x.mean(axis=1, keepdims=True) for x in (level, log_n))
+    assert np.sum(level * log_n) / np.sum(log_n**2) == pytest.approx(1.3, abs=0.042)
+    assert world.kl_exponent == 1.3
+    assert np.all(world.target_risk(0.5, 100.0) == parametric_world(2).target_risk(0.5, 100.0))
+
+
 def test_parametric_curves_are_ordered_by_difficulty():
     for world in parametric_worlds(20):
         assert world.well_specified

@@ -18,7 +18,7 @@ from benchmarks.perceptron.simulation import simulate
 from benchmarks.perceptron.task import Student, Task
 from benchmarks.perceptron.theory import risk, train
 from benchmarks.perceptron.windows import window
-from benchmarks.worlds import STRATA, TARGETS, Outcomes, World
+from benchmarks.world import STRATA, TARGETS, Outcomes, World
 
 Array = NDArray[np.float64]
 
