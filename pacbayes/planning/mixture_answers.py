@@ -57,8 +57,7 @@ class Mixer:
             target_weights=self.target_weights,
             strata=self.strata,
             budget=budget,
-            rule=self.check.rule,
-            trusted=self.check.trusted,
+            check=self.check,
             level=self.level,
         )
         return Mixture(
@@ -122,18 +121,17 @@ def fit_mixer(
     difficulties = np.array(list(trained.values()))
     curves, target_weights = _curves(pilots, target, fitted, difficulties, n_fits, seed)
     names = tuple(trained)
-    tried = [run for run in pilots.mixed if set(run.train_weights) <= set(names)]
-    risk = [pilots.mixed_risk[pilots.mixed.index(run)] for run in tried]
-    n = [pilots.mixed_n[pilots.mixed.index(run)] for run in tried]
+    rows = zip(pilots.mixed, pilots.mixed_risk, pilots.mixed_n, strict=True)
+    tried = [row for row in rows if set(row[0].train_weights) <= set(names)]
     check = check_mixing(
         curves=curves,
         target_weights=target_weights,
         train_weights=np.array(
-            [[run.train_weights.get(name, 0.0) for name in names] for run in tried]
+            [[run.train_weights.get(name, 0.0) for name in names] for run, _, _ in tried]
         ),
-        budget=[run.budget for run in tried],
-        risk=risk,
-        n_test=n if n else 1,
+        budget=[run.budget for run, _, _ in tried],
+        risk=[risk for _, risk, _ in tried],
+        n_test=[n for _, _, n in tried],
         seed_correlation=fitted.target.seed_correlation,
     )
     return Mixer(
