@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pacbayes.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from pacbayes.training import TrainObjective as TrainObjective
     from pacbayes.training import train_objective as train_objective
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ import typer
 from pacbayes import __version__
 from pacbayes.cli.bound import bound
 from pacbayes.cli.bounds import bounds
+from pacbayes.cli.plan import plan
 from pacbayes.cli.score import score
 from pacbayes.cli.select import select
 from pacbayes.errors import InputError
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command("bound")(bound)
 app.command("bounds")(bounds)
+app.command("plan")(plan)
 app.command("score")(score)
 app.command("select")(select)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pacbayes.cli.config import apply_config
+from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def bound(
         levels=strata_levels,
     )
     out = out or Path("runs") / checkpoint.resolve().name
-    _check_out(out)
+    check_out(out)
     from pacbayes.team import ALONE, join_team
 
     team = join_team()
@@ -320,12 +321,6 @@ def _edges(text: str | None) -> list[float] | None:
     if not all(map(math.isfinite, edges)):
         raise InputError(f"--strata-edges must be finite, got {text!r}.")
     return edges
-
-
-def _check_out(out: Path) -> None:
-    for folder in (out, *out.parents):
-        if folder.exists() and not folder.is_dir():
-            raise InputError("is a file, where --out needs a folder.", path=folder)
 
 
 def _open(*, device: str, **options: Any) -> FineTuned:

@@ -1,0 +1,178 @@
+"""The best mixture of strata for one budget, as a part of the plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pacbayes.bounds import seeger_maurer
+from pacbayes.learning_curves import Curves, fit_transfer_surface
+from pacbayes.plan import Mixture, Quantity, Target
+from pacbayes.planning.forecast import Forecaster
+from pacbayes.planning.mixtures import (
+    MixingCheck,
+    check_mixing,
+    forecast_certificate,
+    recommend_mixture,
+)
+from pacbayes.planning.pilots import Pilots
+
+Floats = NDArray[np.float64]
+
+_CERTIFIED_FITS = 8
+"""A joint certificate takes 20 ms a fit; 8 of them keep plans of 200 budgets below a minute."""
+
+_SURFACE_STREAM = 100
+"""Added to the seed, far from the streams of `forecast`: one a test stratum follows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixer:
+    """What mixtures are judged with.
+
+    Attributes:
+        strata: Those that runs were trained on alone, from easy to hard.
+        places: Their places on the forecaster's grid, shape (K,).
+        curves: For each test stratum, risk after training on each of the K strata.
+        target_weights: Share of each test stratum in the target.
+        check: What runs on mixtures say of how strata add up.
+        fitted: Empirical risk and KL, for the certificate.
+        level: Of the intervals.
+    """
+
+    strata: tuple[str, ...]
+    places: NDArray[np.intp]
+    curves: tuple[Curves, ...]
+    target_weights: Floats
+    check: MixingCheck
+    fitted: Forecaster
+    level: float
+
+    def at(self, budget: int) -> Mixture:
+        """The best mixture for a budget; a forecast."""
+        found = recommend_mixture(
+            curves=self.curves,
+            target_weights=self.target_weights,
+            strata=self.strata,
+            budget=budget,
+            check=self.check,
+            level=self.level,
+        )
+        return Mixture(
+            weights=found.weights,
+            predicted_risk=_forecast(found.predicted_risk, found.predicted_risk_interval),
+            best_single_stratum=found.best_single_stratum,
+            marginal_value=found.marginal_value,
+            joint_certificate=self._certificate(budget, np.array(list(found.weights.values()))),
+            statement=found.statement,
+        )
+
+    def _certificate(self, budget: int, weights: Floats) -> Quantity:
+        """Forecast the certificate of the mixture's own risk; of one stratum it is the kl bound."""
+        risk = self.fitted.empirical.risk(budget)[:, self.places]
+        kl = self.fitted.kl(budget)[:, self.places]
+        if weights.max() == 1:
+            alone = int(weights.argmax())
+            bound = np.asarray(
+                seeger_maurer(
+                    empirical_risk=risk[:, alone],
+                    kl=kl[:, alone],
+                    n=budget,
+                    delta=self.fitted.delta,
+                )
+            )
+            low, high = np.quantile(bound, [(1 - self.level) / 2, (1 + self.level) / 2])
+            return _forecast(float(bound.mean()), (float(low), float(high)))
+        few = np.linspace(0, len(risk) - 1, _CERTIFIED_FITS).astype(int)
+        found = forecast_certificate(
+            weights=weights,
+            train_weights=weights,
+            budget=budget,
+            empirical_risk=risk[few],
+            kl=kl[few],
+            delta=self.fitted.delta,
+            level=self.level,
+        )
+        # too few fits for an interval
+        return Quantity(value=found.value, interval=None, status="forecast")
+
+
+def fit_mixer(
+    pilots: Pilots, target: Target, fitted: Forecaster, *, n_fits: int, seed: int, level: float
+) -> Mixer | None:
+    """Fit the risk on each test stratum, and try runs on mixtures against rules of mixing.
+
+    Args:
+        pilots: The runs.
+        target: The target; without strata of its own, its risk as a whole was fitted already.
+        fitted: What was fitted to the runs.
+        n_fits: Number of bootstrap fits.
+        seed: Of the bootstrap.
+        level: Of the intervals.
+
+    Returns:
+        None unless all runs that the curves rest on were trained on single strata.
+    """
+    trained = pilots.strata()
+    if trained is None:
+        return None
+    difficulties = np.array(list(trained.values()))
+    curves, target_weights = _curves(pilots, target, fitted, difficulties, n_fits, seed)
+    names = tuple(trained)
+    rows = zip(pilots.mixed, pilots.mixed_risk, pilots.mixed_n, strict=True)
+    tried = [row for row in rows if set(row[0].train_weights) <= set(names)]
+    check = check_mixing(
+        curves=curves,
+        target_weights=target_weights,
+        train_weights=np.array(
+            [[run.train_weights.get(name, 0.0) for name in names] for run, _, _ in tried]
+        ),
+        budget=[run.budget for run, _, _ in tried],
+        risk=[risk for _, risk, _ in tried],
+        n_test=[n for _, _, n in tried],
+        seed_correlation=fitted.target.seed_correlation,
+    )
+    return Mixer(
+        strata=names,
+        places=np.searchsorted(fitted.difficulties, difficulties),
+        curves=curves,
+        target_weights=target_weights,
+        check=check,
+        fitted=fitted,
+        level=level,
+    )
+
+
+def _curves(
+    pilots: Pilots,
+    target: Target,
+    fitted: Forecaster,
+    difficulties: Floats,
+    n_fits: int,
+    seed: int,
+) -> tuple[tuple[Curves, ...], Floats]:
+    if not target.weights:
+        return (fitted.target.fits.at(difficulties),), np.ones(1)
+    shares = {name: weight for name, weight in target.weights.items() if weight > 0}
+    tests = [[run.tests[name] for name in shares] for run in pilots.runs]
+    surface = fit_transfer_surface(
+        difficulty=pilots.difficulty,
+        budget=pilots.budget,
+        risks=[[test.mean for test in row] for row in tests],
+        n_tests=[[test.n for test in row] for row in tests],
+        base_risks=[None] * len(shares),
+        n_base=[None] * len(shares),
+        n_fits=n_fits,
+        seed=seed + _SURFACE_STREAM,
+    )
+    weights = np.array(list(shares.values()))
+    return surface.at(difficulties).curves, weights / weights.sum()
+
+
+def _forecast(value: float, interval: tuple[float, float] | None) -> Quantity:
+    # a mean may lie outside quantiles where the fits are few or skewed
+    if interval is not None:
+        interval = min(interval[0], value), max(interval[1], value)
+    return Quantity(value=value, interval=interval, status="forecast")
