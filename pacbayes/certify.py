@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pacbayes import __version__
 from pacbayes.bets import choose_bets, shares_of
 from pacbayes.certificate import (
     Centre,
@@ -50,6 +49,7 @@ from pacbayes.stratum import (
     held_out_risk,
     losses_at_prior,
 )
+from pacbayes.version import __version__
 from pacbayes.weight_perturbation import (
     Pilot,
     Scales,

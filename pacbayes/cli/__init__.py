@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-from pacbayes import __version__
 from pacbayes.cli.bound import bound
 from pacbayes.cli.bounds import bounds
 from pacbayes.cli.plan import plan
 from pacbayes.cli.score import score
 from pacbayes.cli.select import select
 from pacbayes.errors import InputError
+from pacbayes.version import __version__
 
 BAD_INPUT = 2
 INTERRUPTED = 130

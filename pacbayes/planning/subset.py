@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pacbayes import __version__
 from pacbayes.data.pool import Floats, Integers, Pool
 from pacbayes.data.records import sha256_of
 from pacbayes.data.scoring import read_scoring, report_path
@@ -26,6 +25,7 @@ from pacbayes.planning.selection_report import (
     SelectionReport,
     StratumSupply,
 )
+from pacbayes.version import __version__
 
 
 def note_plan(path: Path) -> PlanNote:
