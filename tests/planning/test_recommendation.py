@@ -63,6 +63,6 @@ def test_files_that_are_no_plan(tmp_path):
         read_recommendation(path, 1)
     path.write_text('{"schema": "pacbayes.certificate/1"}')
     with pytest.raises(
-        InputError, match=r"not a plan: `schema` must be 'pacbayes\.plan/1', got 'p"
+        InputError, match=r"not a plan: `schema` must be 'pacbayes\.plan/1', got
     ):
         read_recommendation(path, 1)
