@@ -62,7 +62,5 @@ def test_files_that_are_no_plan(tmp_path):
     with pytest.raises(InputError, match="not a plan: malformed JSON"):
         read_recommendation(path, 1)
     path.write_text('{"schema": "pacbayes.certificate/1"}')
-    with pytest.raises(
-        InputError, match=r"not a plan: `schema` must be 'pacbayes\.plan/1', got
-    ):
+    with pytest.raises(InputError, match=r"not a plan: `schema` must be 'pacbayes\.plan/1'"):
         read_recommendation(path, 1)
