@@ -1,6 +1,6 @@
 """How much worse than the best single stratum a recommended mixture is, in worlds with the truth.
 
-    python -m benchmarks.mixtures [--worlds 40] [--seeds 1] [--fits 200] [--by-stratum] [--out FILE]
+    python -m benchmarks.mixtures [--worlds 24] [--first 0] [--seeds 2] [--fits 100] [--by-stratum]
 
 Prints JSON: for each family of worlds and each multiple of the largest pilot budget the mean and
 the worst relative excess of the true target risk,
@@ -41,12 +41,12 @@ PROBES = np.array([[0.2, 0.2, 0.2, 0.2, 0.2], [0.5, 0.0, 0.0, 0.0, 0.5], [0.0, 0
 """Mixtures of the pilot runs that check the rules."""
 
 
-def worlds(number: int) -> Iterator[tuple[str, World]]:
+def worlds(number: int, first: int) -> Iterator[tuple[str, World]]:
     """That many parametric worlds, a quarter as many of each misspecified family, perceptrons."""
-    for world in parametric_worlds(number):
+    for world in parametric_worlds(number, first):
         yield "parametric", world
     for family, make in MISSPECIFIED.items():
-        for i in range(number // 4):
+        for i in range(first, first + number // 4):
             yield f"misspecified: {family}", make(i)
     for name, maker in PERCEPTRONS.items():
         if name != "logistic":  # minutes
@@ -149,15 +149,16 @@ def excesses(
 def main() -> None:
     """Print, and write if asked, the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--worlds", type=int, default=40)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--fits", type=int, default=200)
+    parser.add_argument("--worlds", type=int, default=24)
+    parser.add_argument("--first", type=int, default=0, help="number of the first world and seed")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--fits", type=int, default=100)
     parser.add_argument("--by-stratum", action="store_true")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     rows: dict[tuple[str, int], list[dict[str, float]]] = defaultdict(list)
-    for family, world in worlds(args.worlds):
-        for seed in range(args.seeds):
+    for family, world in worlds(args.worlds, args.first):
+        for seed in range(args.first, args.first + args.seeds):
             for multiple, found in excesses(world, seed, args.fits, args.by_stratum):
                 rows[family, multiple].append(found)
                 rows["all", multiple].append(found)

@@ -33,8 +33,8 @@ class MixingCheck:
         rule: The rule to use.
         trusted: Whether it describes the runs on mixtures; also true if there are none.
         n_runs: Number of those runs.
-        miss: Root mean square of measured over forecast risk, less 1, by this rule; 0 without
-            runs. A gain that is smaller than this is not claimed.
+        miss: Root mean square of measured over forecast risk less 1, by this rule, beyond what
+            finite tests and seeds explain; 0 without runs. No smaller gain is claimed.
         p_value: Of each rule: how often runs that follow it would miss its forecasts as much.
             Empty without runs.
         log_likelihood: Of each rule, for the same.
@@ -109,8 +109,7 @@ def check_mixing(
             ],
             axis=1,
         )
-        p_value[rule], likelihood[rule] = _fit(forecasts, y, 1 / m + seed_correlation)
-        miss[rule] = float(np.sqrt(np.mean((y / forecasts.mean(axis=0) - 1) ** 2)))
+        p_value[rule], likelihood[rule], miss[rule] = _fit(forecasts, y, 1 / m + seed_correlation)
     lead = likelihood["averaged_curves"] - likelihood["equivalent_budgets"]
     bold = p_value["averaged_curves"] >= REJECTED and lead >= DECISIVE
     rule = "averaged_curves" if bold else "equivalent_budgets"
@@ -126,13 +125,17 @@ def check_mixing(
     )
 
 
-def _fit(forecasts: Floats, observed: Floats, share: Floats) -> tuple[float, float]:
-    """Return p-value and log-likelihood of the observed under forecasts of shape (fits, runs)."""
+def _fit(forecasts: Floats, observed: Floats, share: Floats) -> tuple[float, float, float]:
+    """Return p-value, log-likelihood and miss under forecasts of shape (fits, runs)."""
     mean = forecasts.mean(axis=0)
-    variance = forecasts.var(axis=0) + np.maximum(mean * (1 - mean) * share, 1e-12)
-    distance = float(np.sum((observed - mean) ** 2 / variance))
-    return float(chi2.sf(distance, len(observed))), -0.5 * (
-        distance + float(np.sum(np.log(variance)))
+    noise = np.maximum(mean * (1 - mean) * share, 1e-12)
+    squared = (observed - mean) ** 2
+    variance = forecasts.var(axis=0) + noise
+    distance = float(np.sum(squared / variance))
+    return (
+        float(chi2.sf(distance, len(observed))),
+        -0.5 * (distance + float(np.sum(np.log(variance)))),
+        float(np.sqrt(max(0.0, np.mean((squared - noise) / mean**2)))),
     )
 
 
@@ -141,7 +144,10 @@ def _statement(rule: MixingRule, trusted: bool, n_runs: int, p_value: float, mis
     name = rule.replace("_", " ")
     if not trusted:
         return f"The {runs} contradict the rules of mixing (p = {p_value:.2g} for {name})."
-    return f"The {runs} agree with {name} (p = {p_value:.2g}; missed by {miss:.1%})."
+    return (
+        f"The {runs} agree with {name} (p = {p_value:.2g}), which missed them by {miss:.1%} beyond "
+        "noise."
+    )
 
 
 def _checked(
