@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pacbayes.bounds import seeger_maurer
-from pacbayes.learning_curves import Curves, fit_transfer_surface
-from pacbayes.plan import Mixture, Quantity, Target
+from pacbayes.learning_curves import Curves
+from pacbayes.plan import Mixture, Quantity
 from pacbayes.planning.forecast import Forecaster
 from pacbayes.planning.mixtures import (
     MixingCheck,
@@ -24,9 +24,6 @@ Floats = NDArray[np.float64]
 _CERTIFIED_FITS = 8
 """A joint certificate takes 20 ms a fit; 8 of them keep plans of 200 budgets below a minute."""
 
-_SURFACE_STREAM = 100
-"""Added to the seed, far from the streams of `forecast`: one a test stratum follows."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Mixer:
@@ -35,8 +32,7 @@ class Mixer:
     Attributes:
         strata: Those that runs were trained on alone, from easy to hard.
         places: Their places on the forecaster's grid, shape (K,).
-        curves: For each test stratum, risk after training on each of the K strata.
-        target_weights: Share of each test stratum in the target.
+        curves: Target risk after training on each of the K strata.
         check: What runs on mixtures say of how strata add up.
         fitted: Empirical risk and KL, for the certificate.
         level: Of the intervals.
@@ -44,8 +40,7 @@ class Mixer:
 
     strata: tuple[str, ...]
     places: NDArray[np.intp]
-    curves: tuple[Curves, ...]
-    target_weights: Floats
+    curves: Curves
     check: MixingCheck
     fitted: Forecaster
     level: float
@@ -53,8 +48,8 @@ class Mixer:
     def at(self, budget: int) -> Mixture:
         """The best mixture for a budget; a forecast."""
         found = recommend_mixture(
-            curves=self.curves,
-            target_weights=self.target_weights,
+            curves=(self.curves,),
+            target_weights=np.ones(1),
             strata=self.strata,
             budget=budget,
             check=self.check,
@@ -99,17 +94,13 @@ class Mixer:
         return Quantity(value=found.value, interval=None, status="forecast")
 
 
-def fit_mixer(
-    pilots: Pilots, target: Target, fitted: Forecaster, *, n_fits: int, seed: int, level: float
-) -> Mixer | None:
-    """Fit the risk on each test stratum, and try runs on mixtures against rules of mixing.
+def fit_mixer(pilots: Pilots, fitted: Forecaster, *, level: float) -> Mixer | None:
+    """Try runs on mixtures against rules of how strata add up.
 
     Args:
         pilots: The runs.
-        target: The target; without strata of its own, its risk as a whole was fitted already.
-        fitted: What was fitted to the runs.
-        n_fits: Number of bootstrap fits.
-        seed: Of the bootstrap.
+        fitted: What was fitted to them; of the target's risk as a whole, as curves for each of its
+            strata would add up the errors of as many guessed starts.
         level: Of the intervals.
 
     Returns:
@@ -119,13 +110,13 @@ def fit_mixer(
     if trained is None:
         return None
     difficulties = np.array(list(trained.values()))
-    curves, target_weights = _curves(pilots, target, fitted, difficulties, n_fits, seed)
+    curves = fitted.target.fits.at(difficulties)
     names = tuple(trained)
     rows = zip(pilots.mixed, pilots.mixed_risk, pilots.mixed_n, strict=True)
     tried = [row for row in rows if set(row[0].train_weights) <= set(names)]
     check = check_mixing(
-        curves=curves,
-        target_weights=target_weights,
+        curves=(curves,),
+        target_weights=np.ones(1),
         train_weights=np.array(
             [[run.train_weights.get(name, 0.0) for name in names] for run, _, _ in tried]
         ),
@@ -138,37 +129,10 @@ def fit_mixer(
         strata=names,
         places=np.searchsorted(fitted.difficulties, difficulties),
         curves=curves,
-        target_weights=target_weights,
         check=check,
         fitted=fitted,
         level=level,
     )
-
-
-def _curves(
-    pilots: Pilots,
-    target: Target,
-    fitted: Forecaster,
-    difficulties: Floats,
-    n_fits: int,
-    seed: int,
-) -> tuple[tuple[Curves, ...], Floats]:
-    if not target.weights:
-        return (fitted.target.fits.at(difficulties),), np.ones(1)
-    shares = {name: weight for name, weight in target.weights.items() if weight > 0}
-    tests = [[run.tests[name] for name in shares] for run in pilots.runs]
-    surface = fit_transfer_surface(
-        difficulty=pilots.difficulty,
-        budget=pilots.budget,
-        risks=[[test.mean for test in row] for row in tests],
-        n_tests=[[test.n for test in row] for row in tests],
-        base_risks=[None] * len(shares),
-        n_base=[None] * len(shares),
-        n_fits=n_fits,
-        seed=seed + _SURFACE_STREAM,
-    )
-    weights = np.array(list(shares.values()))
-    return surface.at(difficulties).curves, weights / weights.sum()
 
 
 def _forecast(value: float, interval: tuple[float, float] | None) -> Quantity:
