@@ -112,6 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("subject", choices=[*SUBJECTS, "figure"])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", help="names of rungs; all by default")
     arguments = parser.parse_args()
     subject, out = arguments.subject, arguments.out
     out.mkdir(parents=True, exist_ok=True)
@@ -122,7 +123,7 @@ def main() -> None:
     done = {old["rung"]: old for old in json.loads(path.read_text())} if path.is_file() else {}
     rungs = SUBJECTS[subject](out)
     for rung in rungs:
-        if rung.name in done:
+        if rung.name in done or rung.name not in (arguments.only or [rung.name]):
             continue
         done[rung.name] = climb(rung, out / subject / rung.name.replace(" ", "-"))
         print(json.dumps(done[rung.name], ensure_ascii=False), flush=True)

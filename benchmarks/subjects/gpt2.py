@@ -51,10 +51,10 @@ def rungs(out: Path) -> list[Rung]:
         held_out=data / "chains.held_out.jsonl",
         plain=Recipe(epochs=2, towards_bound=False, learning_rate=1e-3),
         towards_bound=Recipe(
-            epochs=3, towards_bound=True, learning_rate=3e-4, kl_weight=4.0, initial_sigma=None
+            epochs=2, towards_bound=True, learning_rate=3e-4, kl_weight=4.0, initial_sigma=None
         ),
         towards_half=Recipe(
-            epochs=5, towards_bound=True, learning_rate=3e-4, kl_weight=1.0, initial_sigma=None
+            epochs=4, towards_bound=True, learning_rate=3e-4, kl_weight=1.0, initial_sigma=None
         ),
         gently=Recipe(epochs=1, towards_bound=False, learning_rate=3e-6),
     )
