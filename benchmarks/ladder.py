@@ -38,7 +38,7 @@ SUBJECTS: Mapping[str, Callable[[Path], list[Rung]]] = MappingProxyType(
         "gpt2": gpt2.rungs,
     }
 )
-"""The rungs of each subject; it is trained first where it is not there."""
+"""The rungs of each subject."""
 
 TITLES = MappingProxyType(
     {
@@ -51,7 +51,8 @@ TITLES = MappingProxyType(
 
 
 def climb(rung: Rung, out: Path) -> dict[str, Any]:
-    """Certifies one rung and tells its numbers."""
+    """Trains and certifies one rung and tells its numbers."""
+    rung.make()
     model = open_fine_tuned(OpenOptions(checkpoint=rung.checkpoint, prior=rung.prior))
     prior_data = [rung.prior_data] if rung.prior_data is not None else []
     sample = read_sample([rung.data], held_out=[rung.held_out], prior_data=prior_data)

@@ -24,7 +24,6 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from pacbayes.sample.build import write_jsonl
-from pacbayes.sample.fine_tune import Recipe
 from pacbayes.sample.pretrain import completion_loss, encode_batch, exact_match, make_tokenizer
 from pacbayes.sample.problems import BASE_OPERATORS, MODULUS, VARIANT_OPERATOR, Problem
 from subjects import full
@@ -49,14 +48,6 @@ def rungs(out: Path) -> list[Rung]:
         base=base,
         data=data / "chains.jsonl",
         held_out=data / "chains.held_out.jsonl",
-        plain=Recipe(epochs=2, towards_bound=False, learning_rate=1e-3),
-        towards_bound=Recipe(
-            epochs=2, towards_bound=True, learning_rate=3e-4, kl_weight=4.0, initial_sigma=None
-        ),
-        towards_half=Recipe(
-            epochs=4, towards_bound=True, learning_rate=3e-4, kl_weight=1.0, initial_sigma=None
-        ),
-        gently=Recipe(epochs=1, towards_bound=False, learning_rate=3e-6),
     )
     return full.rungs(subject, out)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ class Rung:
         data: JSONL that certifies.
         held_out: JSONL for the bound beside it.
         prior_data: JSONL that the prior was trained on, if any.
+        make: Trains what the rung needs, where it is not there yet.
         settings: Changed fields of `pacbayes.certify.Settings`.
     """
 
@@ -28,4 +29,5 @@ class Rung:
     data: Path
     held_out: Path
     prior_data: Path | None = None
+    make: Callable[[], object] = lambda: None
     settings: Mapping[str, Any] = field(default_factory=dict)

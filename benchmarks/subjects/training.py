@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -68,21 +68,14 @@ def note(folder: Path, sigmas: dict[str, float]) -> None:
         (folder / NOTES).write_text(json.dumps({"sigma_posterior": sigmas}))
 
 
-def train_full(
-    folder: Path, start: Path, problems: Sequence[Problem], recipe: Recipe, *, seed: int
-) -> Path:
-    """Every weight of the model in `start` trained on problems.
-
-    Without noise of its own the trained model keeps that of its start, to be a posterior beside it.
-    """
+def train_full(folder: Path, start: Path, data: Path, recipe: Recipe, *, seed: int) -> Path:
+    """Every weight of the model in `start` trained on the problems of a file."""
 
     def make(unfinished: Path) -> None:
         model, tokenizer = load(start), tokenizer_of(start)
-        sigmas = fine_tune(model, tokenizer, problems, recipe, seed=seed)
+        sigmas = fine_tune(model, tokenizer, problems_of(data), recipe, seed=seed)
         model.eval().save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
         note(unfinished, sigmas)
-        if not sigmas and (start / NOTES).is_file():
-            shutil.copy(start / NOTES, unfinished / NOTES)
 
     return once(folder, make)
