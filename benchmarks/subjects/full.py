@@ -11,7 +11,7 @@ from pacbayes.sample.fine_tune import Recipe
 from subjects.rungs import Rung
 from subjects.training import LLAMA, SAMPLE, halves, train_full
 
-PLAINLY = Recipe(epochs=2, towards_bound=False, learning_rate=1e-3)
+PLAINLY = Recipe(epochs=1, towards_bound=False, learning_rate=1e-3)
 TOWARDS_BOUND = Recipe(
     epochs=2, towards_bound=True, learning_rate=3e-4, kl_weight=4.0, initial_sigma=None
 )
@@ -61,7 +61,7 @@ def rungs(subject: Subject, out: Path) -> list[Rung]:
     half, split = out / f"{subject.name}-first", out / f"{subject.name}-split"
 
     def make_split() -> None:
-        train_full(half, subject.base, first, PLAINLY, seed=0)
+        train_full(half, subject.base, first, replace(PLAINLY, epochs=2), seed=0)
         train_full(split, half, second, GENTLY, seed=1)
 
     by_half = Rung(
