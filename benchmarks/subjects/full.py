@@ -15,7 +15,7 @@ PLAINLY = Recipe(epochs=1, towards_bound=False, learning_rate=1e-3)
 TOWARDS_BOUND = Recipe(
     epochs=2, towards_bound=True, learning_rate=3e-4, kl_weight=4.0, initial_sigma=None
 )
-GENTLY = Recipe(epochs=1, towards_bound=False, learning_rate=1e-6)
+GENTLY = Recipe(epochs=1, towards_bound=False, learning_rate=3e-7)
 """A full model has so many weights that a step of usual size is long beside the noise it bears."""
 
 NOISE_ALIKE = 0.02
@@ -73,7 +73,7 @@ def rungs(subject: Subject, out: Path) -> list[Rung]:
         prior_data=first,
         make=make_split,
     )
-    alike = {"family": "isotropic", "prior_scale": NOISE_ALIKE}
+    alike = {"family": "isotropic", "prior_scale": NOISE_ALIKE, "passes": 4}
     return [
         replace(plain, name="one scale", settings={"family": "isotropic"}),
         plain,
