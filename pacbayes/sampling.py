@@ -30,8 +30,8 @@ METHOD = "betting interval on differences from unperturbed losses, units drawn b
 DRAWS_AT_A_TIME = 512
 """Pairs between two looks at the interval, or a few more to fill the last block."""
 
-UNIFORM_SHARE = 0.3
-"""Of the draws, spread evenly over the units: no weight is above its inverse."""
+UNIFORM_SHARES = (1.0, 0.6, 0.3)
+"""Of the draws, what may be spread evenly over the units: no weight is above its inverse."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,10 +137,10 @@ class Sampler:
         """Scores all units without noise, and fixes how units are drawn."""
         with_margin = replace(self.scorer, losses=(*self.scorer.losses, MARGIN))
         *centre, margins = with_margin.at_centre(self.units)
-        flipped = float((pilot[0] != centre[0][: self.pilot]).mean())
+        moved = (pilot[0] - centre[0][: self.pilot]) ** 2
         return Plan(
             centre=np.array(centre),
-            probabilities=probabilities_by_margin(margins, flipped),
+            probabilities=best_probabilities(margins, moved),
             tolerance=tolerance,
             delta=self.delta,
             most=self.passes * len(self.units),
@@ -151,7 +151,24 @@ class Sampler:
         return NoiseKey(seed=self.seed, stream=stream, stratum=self.stratum)
 
 
-def probabilities_by_margin(margins: FloatArray, flipped: float) -> FloatArray:
+def best_probabilities(margins: FloatArray, moved: FloatArray) -> FloatArray:
+    """Of several ways to draw units, the one that promises the least variance.
+
+    A draw of unit i with probability p_i moves the estimate by d_i/(N p_i), d_i the change of its
+    loss; the second moment of that is the mean over units of d_i²/(N p_i), estimated on a pilot.
+
+    Args:
+        margins: As `probabilities_by_margin`.
+        moved: d_i² of the first units, those of the pilot.
+    """
+    size = len(moved)
+    ways = [
+        probabilities_by_margin(margins, float(moved.mean()), share) for share in UNIFORM_SHARES
+    ]
+    return min(ways, key=lambda p: float((moved / p[:size]).mean()))
+
+
+def probabilities_by_margin(margins: FloatArray, flipped: float, uniform: float) -> FloatArray:
     """Probabilities that grow with how likely the noise is to change a unit's loss.
 
     The best are in proportion to the root of that likelihood. It is taken as Φ(−margin/s), the
@@ -160,6 +177,7 @@ def probabilities_by_margin(margins: FloatArray, flipped: float) -> FloatArray:
     Args:
         margins: Distance of each unit from a change, at least 0, shape (units,).
         flipped: Share of a pilot's losses that the noise changed.
+        uniform: Share of the draws that is spread evenly.
     """
     n = len(margins)
     low, high = -30.0, 30.0
@@ -172,7 +190,7 @@ def probabilities_by_margin(margins: FloatArray, flipped: float) -> FloatArray:
     roots = np.sqrt(ndtr(-margins * np.exp(-(low + high) / 2)))
     total = roots.sum()
     spread = roots / total if total > 0 else np.full(n, 1 / n)
-    mixed = UNIFORM_SHARE / n + (1 - UNIFORM_SHARE) * spread
+    mixed = uniform / n + (1 - uniform) * spread
     return np.asarray(mixed / mixed.sum())
 
 

@@ -1,15 +1,22 @@
 """The benchmarks run: what they measure on this machine is no test's business."""
 
 import json
+import math
 import os
+import random
+import re
+import runpy
+import shutil
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "benchmarks"
 WITHOUT_FLINT = "import runpy, sys; sys.modules['flint'] = None; sys.argv = sys.argv[1:]; "
 RUN = WITHOUT_FLINT + "runpy.run_path(sys.argv[0], run_name='__main__')"
 """Runs a script as on a machine for measuring, which may have nothing but torch and its kin."""
@@ -76,3 +83,35 @@ def test_planning_speed():
     assert (found["budgets"], found["difficulties"], found["fits"]) == (4, 10, 40)
     assert found["converged"] == 1
     assert min(found["seconds"], found["ratio_budgets_doubled"]) > 0
+
+
+def test_figure_of_the_ladder(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    for path in SCRIPTS.glob("results/*.ladder.json"):
+        shutil.copy(path, tmp_path)
+    runpy.run_path(str(SCRIPTS / "ladder.py"))["draw"](tmp_path)
+    assert (tmp_path / "ladder.png").stat().st_size > 10_000
+
+
+def test_usual_sweeps():
+    usual_sweeps = runpy.run_path(str(SCRIPTS / "tolerance.py"))["usual_sweeps"]
+    # with no error in m sweeps the upper bound at δ/2 = .005 is 1 − .005^(1/m)
+    assert usual_sweeps(0.0, 0.005) == math.ceil(math.log(0.005) / math.log(1 - 0.005))
+    assert usual_sweeps(0.0, 0.005) < usual_sweeps(0.02, 0.005) < usual_sweeps(0.02, 0.001)
+
+
+def test_chains(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    from subjects.gpt2 import FINE_TUNED, variant_chains
+
+    for problem in islice(variant_chains(random.Random(0), FINE_TUNED), 200):
+        first, *rest = re.findall(r"(?:^|[-+*@])\d", problem.prompt)
+        value = int(first)
+        for (operator, operand), step in zip(rest, problem.completion.split(";"), strict=True):
+            b = int(operand)
+            value = {"+": value + b, "-": value - b, "*": value * b, "@": b - value}[operator] % 7
+            written, result = step.split("=")
+            assert int(result) == value == eval(written) % 7
+        assert "@" in problem.prompt
+        assert "@" not in problem.completion
+        assert len(rest) == problem.difficulty

@@ -11,7 +11,7 @@ from pacbayes.draws import DrawStore
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.opening import open_fine_tuned
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
-from pacbayes.sampling import UNIFORM_SHARE, Plan, probabilities_by_margin, sample_pairs
+from pacbayes.sampling import Plan, best_probabilities, probabilities_by_margin, sample_pairs
 from pacbayes.settings import Settings
 
 N = 400
@@ -47,7 +47,9 @@ def world(block=1):
 def run(scorer, margins, seed, *, weighted=True, **changes):
     plan = Plan(
         centre=scorer.centre[None],
-        probabilities=probabilities_by_margin(margins, 0.06) if weighted else np.full(N, 1 / N),
+        probabilities=probabilities_by_margin(margins, 0.06, 0.3)
+        if weighted
+        else np.full(N, 1 / N),
         **{"tolerance": 0.02, "delta": 0.2, "most": 8000, "lams": ((),)} | changes,
     )
     key = NoiseKey(seed=seed, stream=Stream.CERTIFICATE, stratum=0)
@@ -57,13 +59,13 @@ def run(scorer, margins, seed, *, weighted=True, **changes):
 
 def test_probabilities_fall_with_the_margin_and_have_a_floor():
     margins = np.linspace(0, 5, 100)
-    p = probabilities_by_margin(margins, 0.1)
+    p = probabilities_by_margin(margins, 0.1, 0.3)
     assert p.sum() == pytest.approx(1, abs=1e-12)
     assert (np.diff(p) < 0).all()
-    assert (p >= UNIFORM_SHARE / 100 * (1 - 1e-12)).all()
+    assert (p >= 0.3 / 100 * (1 - 1e-12)).all()
     for margins in (np.zeros(100), np.full(100, 1e9)):
         for flipped in (0.0, 1.0):
-            p = probabilities_by_margin(margins, flipped)
+            p = probabilities_by_margin(margins, flipped, 0.3)
             assert np.allclose(p, 0.01)
 
 
@@ -80,12 +82,23 @@ def test_interval_contains_the_truth(block):
     for seed in range(20):
         found = run(replace(scorer), margins, seed, tolerance=1e-9, most=4000)
         rng = np.random.default_rng(seed)
-        drawn = rng.choice(N, size=4000, p=probabilities_by_margin(margins, 0.06))
+        drawn = rng.choice(N, size=4000, p=probabilities_by_margin(margins, 0.06, 0.3))
         plain = np.where(
             rng.random(4000) < scorer.chance[drawn], 1 - scorer.centre[drawn], scorer.centre[drawn]
         )
         biased.append(not found.interval[0] <= plain.mean() <= found.interval[1])
     assert sum(biased) >= 18
+
+
+def test_margins_are_used_only_where_they_tell_what_flips():
+    rng = np.random.default_rng(3)
+    margins = rng.exponential(1.0, 2000)
+    told = (rng.random(2000) < 0.5 * np.exp(-8 * margins)).astype(float)[:256]
+    p = best_probabilities(margins, told)
+    assert p.max() > 2 / 2000
+    misled = (margins[:256] > np.quantile(margins[:256], 0.9)).astype(float)
+    assert np.allclose(best_probabilities(margins, misled), 1 / 2000)
+    assert np.allclose(best_probabilities(margins, np.zeros(256)).sum(), 1)
 
 
 def test_stops_when_the_tolerance_is_met_and_at_the_most():

@@ -1,4 +1,4 @@
-"""Fine-tuning the sample's base model with LoRA: plainly, or towards the bound."""
+"""Fine-tuning the sample's base model, with LoRA there: plainly, or towards the bound."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ BATCH = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How one adapter is trained.
+    """How one model is trained.
 
     Attributes:
         epochs: Passes over the fine-tuning problems.
-        towards_bound: Freeze A at its initial value, learn B and one noise scale for each tensor
-            under a fresh draw for each example, with KL/n added to the loss.
+        towards_bound: Learn one noise scale for each tensor too, under a fresh draw for each
+            example, with KL/n added to the loss; an adapter's A stays at its initial value.
         learning_rate: Of AdamW, falling to zero along a cosine.
         kl_weight: Weight of KL/n beside the mean loss of a whole completion in nats.
-        initial_sigma: Noise scale that learning starts from.
+        initial_sigma: Noise scale that learning starts from, of every tensor; None for the one of
+            `train_objective`, in proportion to the tensors' own scales.
     """
 
     epochs: int
     towards_bound: bool
     learning_rate: float
     kl_weight: float = 1.0
-    initial_sigma: float = 0.02
+    initial_sigma: float | None = 0.02
 
 
 def attach_adapter(base: nn.Module, *, seed: int) -> PeftModel:
@@ -53,7 +54,7 @@ def attach_adapter(base: nn.Module, *, seed: int) -> PeftModel:
 
 
 def fine_tune(
-    model: PeftModel,
+    model: nn.Module,
     tokenizer: PreTrainedTokenizerFast,
     problems: Sequence[Problem],
     recipe: Recipe,
@@ -61,11 +62,16 @@ def fine_tune(
     seed: int,
     log: Callable[[str], None] = print,
 ) -> dict[str, float]:
-    """Trains the adapter in place and returns the learned noise scale of each tensor, if any."""
+    """Trains what requires a gradient in place: an adapter, or every weight.
+
+    Returns:
+        The learned noise scale of each tensor, or nothing without noise.
+    """
     objective = None
     if recipe.towards_bound:
         objective = train_objective(model, n=len(problems), seed=seed)
-        nn.init.constant_(objective.log_sigmas, math.log(recipe.initial_sigma))
+        if recipe.initial_sigma is not None:
+            nn.init.constant_(objective.log_sigmas, math.log(recipe.initial_sigma))
     weights = [p for p in model.parameters() if p.requires_grad]
     groups = [{"params": weights, "lr": recipe.learning_rate}]
     if objective is not None:

@@ -1,0 +1,1 @@
+"""What the ladder of tightness is climbed with: a module for each kind of fine-tune."""
