@@ -17,13 +17,16 @@ import torch
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "benchmarks"
-WITHOUT_FLINT = "import runpy, sys; sys.modules['flint'] = None; sys.argv = sys.argv[1:]; "
-RUN = WITHOUT_FLINT + "runpy.run_path(sys.argv[0], run_name='__main__')"
+WITHOUT_FLINT = (
+    "import runpy, sys; sys.modules['flint'] = None; sys.argv = sys.argv[1:]; "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
+)
 """Runs a script as on a machine for measuring, which may have nothing but torch and its kin."""
 
 
-def run(name, *arguments, **environment):
-    command = [sys.executable, "-c", RUN, str(ROOT / "benchmarks" / name), *arguments]
+def run(name, *arguments, bare=False, **environment):
+    python = [sys.executable, *(["-c", WITHOUT_FLINT] if bare else [])]
+    command = [*python, str(ROOT / "benchmarks" / name), *arguments]
     inherited = {k: v for k, v in os.environ.items() if k != "OUT"}
     variables = inherited | {"PYTHONPATH": str(ROOT)} | environment
     done = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True)
@@ -47,7 +50,7 @@ def check_size(found, rounds):
 
 def test_throughput(tmp_path):
     arguments = ("--size", "tiny", "--device", "cpu", "--rounds", "1", "--threads", "1")
-    assert run("throughput.py", *arguments, OUT=str(tmp_path)) == ""
+    assert run("throughput.py", *arguments, bare=True, OUT=str(tmp_path)) == ""
     found = json.loads((tmp_path / "throughput.json").read_text())
     assert found["dtype"] == "float32"
     check_size(found["sizes"]["tiny"], rounds=1)
@@ -57,14 +60,16 @@ def test_throughput(tmp_path):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="the large models need a CUDA device")
 @pytest.mark.parametrize("size", ["125m", "1.3b"])
 def test_throughput_on_cuda(size):
-    found = json.loads(run("throughput.py", "--size", size, "--rounds", "1"))["sizes"][size]
+    found = json.loads(run("throughput.py", "--size", size, "--rounds", "1", bare=True))["sizes"][
+        size
+    ]
     check_size(found, rounds=1)
     assert all(way["memory_mib"] > 0 for way in found["ways"].values())
 
 
 def test_row_products():
     arguments = ("--device", "cpu", "--tokens", "4", "--width", "16", "--normals", "100")
-    found = json.loads(run("row_products.py", *arguments))
+    found = json.loads(run("row_products.py", *arguments, bare=True))
     assert found["normals_per_second"]["100"] > 0
     (product,) = found["products"]
     assert min(product.values()) > 0
