@@ -201,7 +201,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first of them")
     parser.add_argument("--n-test", type=int, help="tests of each stratum; 1000 by default")
     parser.add_argument("--seeds", type=int, default=2, help="sets of pilots of each world")
-    parser.add_argument("--first-seed", type=int, default=0, help="number of the first of them")
+    parser.add_argument("--first-seed", type=int, default=0, help="number of the first set")
     parser.add_argument("--family", nargs="+", choices=every, default=every)
     parser.add_argument("--planner", nargs="+", choices=list(PLANNERS), default=list(PLANNERS))
     parser.add_argument("--out", type=Path, help="JSON file to write")
