@@ -10,13 +10,13 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
-WITHOUT_FLINT = "import runpy, sys; sys.modules['flint'] = None; sys.argv = sys.argv[1:]; "
-RUN = WITHOUT_FLINT + "runpy.run_path(sys.argv[0], run_name='__main__')"
-"""Runs a script as on a machine for measuring, which may have nothing but torch and its kin."""
+RUN = "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+WITHOUT_FLINT = "import sys; sys.modules['flint'] = None; "
+"""As on a machine for measuring, which may have nothing but torch and its kin."""
 
 
-def run(name, *arguments, **environment):
-    command = [sys.executable, "-c", RUN, str(ROOT / "benchmarks" / name), *arguments]
+def run(name, *arguments, first=WITHOUT_FLINT, **environment):
+    command = [sys.executable, "-c", first + RUN, str(ROOT / "benchmarks" / name), *arguments]
     inherited = {k: v for k, v in os.environ.items() if k != "OUT"}
     variables = inherited | {"PYTHONPATH": str(ROOT)} | environment
     done = subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True)
@@ -72,7 +72,7 @@ def test_score_memory():
 
 
 def test_planning_speed():
-    found = json.loads(run("planning_speed.py", "4", "10", "40", "1"))
+    found = json.loads(run("planning_speed.py", "4", "10", "40", "1", first=""))
     assert (found["budgets"], found["difficulties"], found["fits"]) == (4, 10, 40)
     assert found["converged"] == 1
     assert min(found["seconds"], found["ratio_budgets_doubled"]) > 0
