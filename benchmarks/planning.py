@@ -80,9 +80,17 @@ class Judge:
         self.best = self.risks.argmin(axis=1)
         self.stratum = world.target_risk(world.strata, self.budgets[:, None]).min(axis=1)
 
-    def score(self, name: str, planner: Planner, seed: int, n_test: int | None = None) -> Score:
+    def score(
+        self,
+        name: str,
+        planner: Planner,
+        seed: int,
+        n_test: int | None = None,
+        n_seeds: int | None = None,
+    ) -> Score:
         """Give a planner pilots and judge its plan."""
-        pilots = self.world.pilots(np.random.default_rng([17, seed]), n_test=n_test)
+        rng = np.random.default_rng([17, seed])
+        pilots = self.world.pilots(rng, n_test=n_test, n_seeds=n_seeds)
         plan = planner(pilots, self.budgets, self.world.grid, seed)
         inside = plan.may_be_best
         return Score(
@@ -200,7 +208,9 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=20, help="of each random family")
     parser.add_argument("--first", type=int, default=0, help="number of the first of them")
     parser.add_argument("--n-test", type=int, help="tests of each stratum; 1000 by default")
+    parser.add_argument("--runs", type=int, help="of each difficulty and budget; 3 by default")
     parser.add_argument("--seeds", type=int, default=2, help="sets of pilots of each world")
+    parser.add_argument("--first-seed", type=int, default=0, help="number of the first set")
     parser.add_argument("--family", nargs="+", choices=every, default=every)
     parser.add_argument("--planner", nargs="+", choices=list(PLANNERS), default=list(PLANNERS))
     parser.add_argument("--out", type=Path, help="JSON file to write")
@@ -210,8 +220,8 @@ def main() -> None:
     for judge in judges(arguments.family, numbers):
         print(judge.world.name, file=sys.stderr)
         scores += [
-            judge.score(name, PLANNERS[name], seed, arguments.n_test)
-            for seed in range(arguments.seeds)
+            judge.score(name, PLANNERS[name], seed, arguments.n_test, arguments.runs)
+            for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
             for name in arguments.planner
         ]
     rows = table(scores)

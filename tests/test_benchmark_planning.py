@@ -96,10 +96,12 @@ def test_learning_curves_beat_the_baselines_in_four_worlds():
 
 def test_the_command_prints_a_table_and_writes_json(tmp_path, monkeypatch, capsys):
     out = tmp_path / "planning.json"
-    arguments = "--worlds 1 --seeds 1 --family parametric jump --planner easiest middle --out"
+    worlds = "--worlds 1 --seeds 1 --first-seed 7 --family parametric jump"
+    arguments = f"{worlds} --planner easiest middle --out"
     monkeypatch.setattr(sys, "argv", ["planning", *arguments.split(), str(out)])
     planning.main()
     assert len(capsys.readouterr().out.splitlines()) == 5
     found = json.loads(out.read_text())
     assert [score["world"] for score in found["scores"]] == ["parametric-0"] * 2 + ["jump-0"] * 2
+    assert {score["seed"] for score in found["scores"]} == {7}
     assert [row["kind"] for row in found["table"]] == ["well specified"] * 2 + ["misspecified"] * 2

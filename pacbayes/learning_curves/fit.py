@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
 from pacbayes.errors import InputError
+from pacbayes.learning_curves.caveats import assumptions, unknown
 from pacbayes.learning_curves.cells import Cells, Floats, Integers, cells, resampled_means
 from pacbayes.learning_curves.coordinates import Coordinates, coordinates
 from pacbayes.learning_curves.curves import Curves
 from pacbayes.learning_curves.least_squares import Solution, penalized_least_squares
+from pacbayes.learning_curves.misfit import degrees_of_freedom, misfit_spread, misfit_variance
 
 UNSEEN_BASE_SPREAD = 1.0
 """Spread of logit r₀ where the base model was not measured."""
@@ -21,10 +23,7 @@ MIN_SEEDS = 4
 """Runs a cell needs for its own scatter to be worth resampling; else that of all is pooled."""
 
 ROUNDS = 3
-"""Fits at variances recomputed from the fit before; the third moved nothing in the digits shown."""
-
-UNINFORMED = 0.7
-"""Ratio of the spread among fits to the prior's above which a number counts as not identified."""
+"""Fits at variances recomputed from the fit before; a fourth moves the misfit by some 1 %."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +33,15 @@ class LearningCurves:
     Attributes:
         best: The penalised fit to the runs as they are; one fit.
         fits: Fits to resampled runs with the prior's centre redrawn for each: samples of the
-            posterior if the model were linear, close to it otherwise.
+            posterior if the model were linear, close to it otherwise. Where the runs misfit, each
+            fit's asymptotes are moved too, out of their order if need be.
         data: The runs.
         coordinates: In which the fits were made.
         z: The best fit's coordinates, shape (size,).
         z_fits: Those of the fits, shape (fits, size).
-        variance: Variance of each cell's mean, shape (cells,).
+        variance: Variance of each cell's mean by tests and seeds, shape (cells,).
+        misfit: τ, the spread of logit risk by which cells lie off the curves beyond that noise; 0
+            where noise explains them all, and without repeated seeds.
         seed_correlation: ρ, see `Cells.variance`.
         seed_freedom: Degrees of freedom that ρ was estimated from.
         converged: Share of the fits that converged.
@@ -54,6 +56,7 @@ class LearningCurves:
     z: Floats
     z_fits: Floats
     variance: Floats
+    misfit: float
     seed_correlation: float
     seed_freedom: float
     converged: float
@@ -80,6 +83,11 @@ def fit_learning_curves(
     as far as they scatter. A wide normal prior (`coordinates`) stands in for what the runs do not
     tell, such as asymptotes far below the observed risks.
 
+    Where the curves miss cells by more than their noise, that misfit (`learning_curves.misfit`) is
+    carried: it lowers the weight of precise cells, is added to the noise of the bootstrap, and
+    moves logit c_d of each fit and difficulty by as much, since what is off where it was seen is
+    at least as far off where it was not.
+
     Args:
         difficulty: Of each run's training data; shape (runs,).
         budget: Independent units trained on; shape (runs,).
@@ -105,41 +113,73 @@ def fit_learning_curves(
         base_risk=start,
         base_risk_spread=spread,
     )
-    z, variance, correlation, freedom = weighted_fit(data, space)
-    fits = _bootstrap(data, space, z, variance, _resampling(data, by_seed), n_fits, seed)
+    found = weighted_fit(data, space)
+    rng = np.random.default_rng(seed)
+    fits = _bootstrap(data, space, found, _resampling(data, by_seed), n_fits, rng)
     return LearningCurves(
-        best=space.curves(z[None]),
-        fits=space.curves(fits.x),
+        best=space.curves(found.z[None]),
+        fits=_astray(space.curves(fits.x), found.misfit, rng),
         data=data,
         coordinates=space,
-        z=z,
+        z=found.z,
         z_fits=fits.x,
-        variance=variance,
-        seed_correlation=correlation,
-        seed_freedom=freedom,
+        variance=found.variance,
+        misfit=found.misfit,
+        seed_correlation=found.seed_correlation,
+        seed_freedom=found.seed_freedom,
         converged=float(np.mean(fits.converged)),
-        unknown=tuple(_unknown(data, space, fits.x, base_risk)),
-        assumptions=tuple(_assumptions(monotone)),
+        unknown=tuple(unknown(data, space, fits.x, base_risk)),
+        assumptions=tuple(assumptions(monotone, found.misfit)),
     )
 
 
-def weighted_fit(data: Cells, space: Coordinates) -> tuple[Floats, Floats, float, float]:
-    """Return best coordinates, cells' variances, ρ and its degrees of freedom, refitted in turns.
+@dataclass(frozen=True, kw_only=True)
+class WeightedFit:
+    """Best coordinates and the variances that they were found with; see `LearningCurves`."""
 
-    Without repeated seeds ρ is what scatter about the fitted curves exceeds that of finite tests.
+    z: Floats
+    risk: Floats
+    variance: Floats
+    misfit: float
+    seed_correlation: float
+    seed_freedom: float
+
+    @property
+    def total_variance(self) -> Floats:
+        """Variance of each cell's mean about the curve, by noise and misfit."""
+        return self.variance + misfit_variance(self.risk, self.misfit)
+
+
+def weighted_fit(data: Cells, space: Coordinates) -> WeightedFit:
+    """Return the best fit and the variances of the cells, refitted in turns.
+
+    Without repeated seeds ρ is what scatter about the fitted curves exceeds that of finite tests,
+    and there is no misfit to be seen beside it.
     """
-    z = np.zeros(space.size)
-    risk, correlation, freedom = data.smoothed_mean(), 0.0, float(data.degrees_of_freedom)
+    z, risk, misfit = np.zeros(space.size), data.smoothed_mean(), 0.0
+    correlation, freedom = 0.0, float(data.degrees_of_freedom)
     for _ in range(ROUNDS):
         if data.degrees_of_freedom:
             correlation = data.seed_correlation(risk)
-        variance = data.variance(risk, correlation)
-        solution = solve(space, data, data.mean[None], variance[None], z[None])
+        total = data.variance(risk, correlation) + misfit_variance(risk, misfit)
+        solution = solve(space, data, data.mean[None], total[None], z[None])
         z = solution.x[0]
         risk = space.risk(z[None], data.place, data.budget)[0][0]
-        if not data.degrees_of_freedom:
-            correlation, freedom = _correlation_from_misfit(data, solution, risk)
-    return z, data.variance(risk, correlation), correlation, freedom
+        cells_freedom = degrees_of_freedom(solution.jacobian[0])
+        if data.degrees_of_freedom:
+            noise = data.variance(risk, correlation)
+            misfit = misfit_spread(data.mean - risk, noise, risk, cells_freedom)
+        else:
+            correlation = _correlation_from_misfit(data, risk, cells_freedom)
+            freedom = cells_freedom
+    return WeightedFit(
+        z=z,
+        risk=risk,
+        variance=data.variance(risk, correlation),
+        misfit=misfit,
+        seed_correlation=correlation,
+        seed_freedom=freedom,
+    )
 
 
 def solve(
@@ -171,23 +211,19 @@ def solve(
     )
 
 
-def _correlation_from_misfit(data: Cells, solution: Solution, risk: Floats) -> tuple[float, float]:
-    """Return ρ such that tests and seeds explain the misfit, and its degrees of freedom."""
-    gram = solution.jacobian[0].T @ solution.jacobian[0]
-    parameters_in_effect = np.trace(np.linalg.solve(gram + np.eye(len(gram)), gram))
-    freedom = max(len(risk) - float(parameters_in_effect), 1.0)
+def _correlation_from_misfit(data: Cells, risk: Floats, freedom: float) -> float:
+    """Return ρ such that tests and seeds explain the misfit."""
     misfit = np.sum((data.mean - risk) ** 2 / data.variance(risk, 0.0))
-    return float(max(0.0, misfit / freedom - 1) * np.mean(data.test_share)), freedom
+    return float(max(0.0, misfit / freedom - 1) * np.mean(data.test_share))
 
 
 def _bootstrap(
     data: Cells,
     space: Coordinates,
-    z: Floats,
-    variance: Floats,
+    found: WeightedFit,
     by_seed: bool,
     n_fits: int,
-    seed: int,
+    rng: np.random.Generator,
 ) -> Solution:
     """Fit resampled runs, each under a prior centred at a draw from the prior.
 
@@ -195,10 +231,17 @@ def _bootstrap(
     determine; a fixed centre would pull all fits to one guess (randomised maximum likelihood:
     Oliver, He & Reynolds 1996).
     """
-    rng = np.random.default_rng(seed)
-    means = resampled_means(data, variance, by_seed=by_seed, n_fits=n_fits, rng=rng)
+    means = resampled_means(data, found.variance, by_seed=by_seed, n_fits=n_fits, rng=rng)
     centre = rng.standard_normal((n_fits, space.size))
-    return solve(space, data, means, variance, np.tile(z, (n_fits, 1)), centre)
+    off = np.sqrt(misfit_variance(found.risk, found.misfit)) * rng.standard_normal(means.shape)
+    start = np.tile(found.z, (n_fits, 1))
+    return solve(space, data, means + off, found.total_variance, start, centre)
+
+
+def _astray(fits: Curves, misfit: float, rng: np.random.Generator) -> Curves:
+    """Return curves whose logit c_d is off by the misfit, each by its own amount."""
+    off = misfit * rng.standard_normal(fits.asymptote.shape)
+    return replace(fits, asymptote=expit(logit(fits.asymptote) + off)) if misfit else fits
 
 
 def _base(data: Cells, base_risk: float | None, n_base: int | None) -> tuple[float, float]:
@@ -225,51 +268,3 @@ def _resampling(data: Cells, by_seed: bool | None) -> bool:
     if by_seed and fewest < 2:
         raise InputError("runs can be resampled by seed only if each cell has two or more.")
     return fewest >= MIN_SEEDS if by_seed is None else by_seed
-
-
-def _unknown(data: Cells, space: Coordinates, z: Floats, base_risk: float | None) -> list[str]:
-    sentences = []
-    if len(data.budgets) == 1:
-        sentences.append(
-            f"All runs have budget {data.budgets[0]:g}: how fast risk falls with budget (exponent, "
-            "scales) and where it ends (asymptotes) cannot be told apart; forecasts at other "
-            "budgets rest on the prior range of these numbers."
-        )
-    if base_risk is None:
-        sentences.append(
-            "The base model was not measured on the target; the curves' start is a guess."
-        )
-    if not data.degrees_of_freedom:
-        sentences.append(
-            "No cell has two seeds: noise between seeds cannot be told from misfit of the curves, "
-            "and all misfit was counted as noise."
-        )
-    prior = np.random.default_rng(0).standard_normal((2000, space.size))
-    if np.std(z[:, -2]) > UNINFORMED:
-        sentences.append("The runs hardly narrow down the curves' common exponent.")
-    spreads = [np.std(logit(space.curves(v).asymptote), axis=0) for v in (z, prior)]
-    if names := _listed(data.difficulties[spreads[0] > UNINFORMED * spreads[1]]):
-        sentences.append(
-            "The runs hardly narrow down the risk that is left with unlimited data of difficulty "
-            f"{names}; larger budgets would."
-        )
-    return sentences
-
-
-def _listed(values: NDArray[np.float64]) -> str:
-    return ", ".join(f"{v:g}" for v in values)
-
-
-def _assumptions(monotone: bool) -> list[str]:
-    order = (
-        " Harder training data never raises the risk left with unlimited data, and never makes "
-        "learning faster."
-        if monotone
-        else ""
-    )
-    return [
-        "Risk follows R(d, n) = c_d + (r0 - c_d)/(1 + (n/k_d)^g) with one exponent g for all "
-        f"difficulties.{order}",
-        "Runs are measured on test sets of their own; on a shared one the curves are off together "
-        "by that set's error, which the intervals of risk leave out and differences do not have.",
-    ]

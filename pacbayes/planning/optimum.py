@@ -41,14 +41,15 @@ def optimal_difficulty(
     """Find the difficulty of least expected regret, and those it cannot be told from.
 
     Regret is a difficulty's risk above the least in the same fit; its mean over fits is least where
-    the mean risk is. A difficulty is indistinguishable from the best if the lower bound of its risk
-    is at most the least upper bound of all, both taken of the risk above that at the chosen
-    difficulty in the same fit: what moves all difficulties together then widens nothing.
+    the mean risk is. A difficulty is indistinguishable from the best unless it is worse than the
+    chosen one in a share `level` of the fits. Risks are compared within a fit: what moves all
+    difficulties together widens nothing. Being tests of single difficulties against the chosen
+    one, these leave the best out less often than they may where the fits are right.
 
     Args:
         risk: Risk, or another objective, of each fit at each difficulty; shape (fits, D).
         difficulties: Increasing, shape (D,).
-        level: Of the intervals, in (0, 1): each bound fails with probability (1 − level)/2.
+        level: Of the set and the intervals, in (0, 1); an interval's ends fail equally often.
 
     Raises:
         InputError: Shapes that do not fit, a risk that is not finite, or `level` outside (0, 1).
@@ -95,9 +96,8 @@ def best_by_fit(curves: Curves, budgets: Sequence[float]) -> Floats:
 
 
 def _may_be_best(risks: Floats, chosen: int, level: float) -> NDArray[np.bool_]:
-    above = risks - risks[:, [chosen]]
-    lower, upper = np.quantile(above, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    possible: NDArray[np.bool_] = lower <= upper.min()
+    as_good = np.mean(risks <= risks[:, [chosen]], axis=0)
+    possible: NDArray[np.bool_] = as_good > 1 - level
     return possible
 
 

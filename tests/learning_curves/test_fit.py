@@ -210,3 +210,65 @@ def test_risks_at_the_edges_are_fitted():
         n_fits=50,
     )
     assert np.all(np.isfinite(fitted.fits.risk(1000)))
+
+
+def departed(rng, spread, seeds=3):
+    """Runs of 12 budgets whose cells lie off the curves by independent errors of logit risk."""
+    d, n, _ = map(np.ravel, np.meshgrid(DIFFICULTIES, np.geomspace(30, 3e4, 12), range(seeds)))
+    off = spread * rng.standard_normal(len(d) // seeds).repeat(seeds)
+    risk = expit(logit(true_risk(d, n)) + off)
+    return {
+        "difficulty": d,
+        "budget": n,
+        "risk": rng.binomial(2000, risk) / 2000,
+        "n_test": 2000,
+        "base_risk": BASE,
+    }
+
+
+def test_misfit_is_found_again():
+    # some 37 degrees of freedom: relative standard error 1/√(2·37) = .12, and noise a third of it
+    for i, spread in enumerate((0.2, 0.5)):
+        fitted = fit_learning_curves(**departed(np.random.default_rng([10, i]), spread), n_fits=2)
+        assert fitted.misfit == pytest.approx(spread, rel=0.6)
+        assert f"standard deviation {fitted.misfit:.2g}" in fitted.assumptions[0]
+
+
+def test_runs_of_the_family_have_hardly_any_misfit():
+    fitted = [
+        fit_learning_curves(**runs(np.random.default_rng([11, i])), n_fits=2) for i in range(20)
+    ]
+    found = np.array([f.misfit for f in fitted])
+    # the sum of squares exceeds its expectation in about half
+    assert np.mean(found == 0) >= 0.25
+    assert np.max(found) < 0.1
+    exact = fitted[int(np.argmin(found))]
+    assert "by more than noise" not in exact.assumptions[0]
+
+
+def test_misfit_widens_forecasts_but_is_not_noise():
+    given = departed(np.random.default_rng(12), 0.4)
+    fitted = fit_learning_curves(**given, n_fits=300)
+    data = fitted.data
+    noise = data.variance(fitted.coordinates.risk(fitted.z[None], data.place, data.budget)[0][0], 0)
+    assert np.all(fitted.variance < 3 * noise)
+    spread = np.std(logit(fitted.fits.asymptote), axis=0)
+    # each fit's asymptotes are moved by independent normal errors
+    assert np.all(spread > fitted.misfit)
+    assert not np.all(np.diff(fitted.fits.asymptote, axis=1) <= 0)
+
+
+def test_single_runs_show_no_misfit_beside_noise():
+    given = departed(np.random.default_rng(13), 0.4, seeds=1)
+    fitted = fit_learning_curves(**given, n_fits=2)
+    assert fitted.misfit == 0
+    assert fitted.seed_correlation > 0.01
+
+
+def test_misfit_is_added_to_runs_resampled_by_seed():
+    given = departed(np.random.default_rng(14), 0.4, seeds=4)
+    by_seed, pooled = (
+        fit_learning_curves(**given, n_fits=300, by_seed=choice).fits.risk(300).std(axis=0)
+        for choice in (True, False)
+    )
+    np.testing.assert_allclose(by_seed, pooled, rtol=0.35)
