@@ -98,7 +98,7 @@ def measure(
         delta=DELTA,
     )
     started = time.process_time()
-    _, (found,) = sampler.until(tolerance)
+    _, (found,) = sampler.until(tolerance, sampler.pilot_losses())
     seconds = time.process_time() - started
     pairs = found.n_draws * scorer.units_per_draw
     forwards = len(units) + Settings().pilot + pairs

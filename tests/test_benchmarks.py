@@ -98,6 +98,16 @@ def test_figure_of_the_ladder(tmp_path, monkeypatch):
     assert (tmp_path / "ladder.png").stat().st_size > 10_000
 
 
+def test_tolerance(checkpoints, problem_file, tmp_path):
+    out = tmp_path / "found.json"
+    arguments = ("--checkpoint", checkpoints / "adapter", "--prior", checkpoints / "initial")
+    arguments += ("--data", problem_file, "--flips", "0.3", "--tolerance", "0.3", "--out", out)
+    run("tolerance.py", *map(str, arguments))
+    (found,) = json.loads(out.read_text()).values()
+    assert found["interval"][0] <= found["risk_under_noise"] <= found["interval"][1]
+    assert 0 < found["pairs"] <= found["n"] * 30 + 512
+
+
 def test_usual_sweeps():
     usual_sweeps = runpy.run_path(str(SCRIPTS / "tolerance.py"))["usual_sweeps"]
     # with no error in m sweeps the upper bound at δ/2 = .005 is 1 − .005^(1/m)
