@@ -247,14 +247,21 @@ class Prior:
 
 @dataclass(frozen=True, kw_only=True)
 class TensorGroup:
-    """Tensors that share a scale in P and one in Q.
+    """Tensors that share a scale in P, and are independent of all others in Q.
+
+    With d weights, ρ = `sigma_posterior`² / `sigma_prior`² and Δ² = `distance_squared` their part
+    of KL(Q‖P) is ½ [d (ρ − 1 − ln ρ) + Δ² / `sigma_prior`²] + `anisotropy`.
 
     Attributes:
         name: Name of the group, unique.
         size: Number of weights.
         sigma_prior: Standard deviation of each weight under P.
-        sigma_posterior: Standard deviation of each weight under Q.
+        sigma_posterior: Root mean square of the weights' standard deviations under Q; that of each
+            weight where they share one scale.
         distance_squared: Squared Euclidean distance between the two centres.
+        anisotropy: KL in nats from Q to the Gaussian of the same centre whose weights all have the
+            scale `sigma_posterior`, which is d ln `sigma_posterior` − ½ ln det Σ, rounded up; 0
+            where the weights share one scale.
     """
 
     name: str
@@ -262,6 +269,7 @@ class TensorGroup:
     sigma_prior: float
     sigma_posterior: float
     distance_squared: float
+    anisotropy: float = 0.0
 
     def __post_init__(self) -> None:
         require(self.size >= 1, f"`size` must be at least 1, got {self.size}.")
@@ -273,6 +281,7 @@ class TensorGroup:
                 "infinite.",
             )
         require_nonnegative("distance_squared", self.distance_squared)
+        require_nonnegative("anisotropy", self.anisotropy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,7 +290,9 @@ class Posterior:
 
     Attributes:
         centre: Its mean, the fine-tuned model; the compressed network itself if that is certified.
-        family: `gaussian`, or `point` for a compressed network, which has no groups.
+        family: `gaussian` for independent weights with one scale in each group; `diagonal`,
+            `low-rank` or `kronecker` for the covariances in the file that is the centre; `point`
+            for a compressed network, which has no groups.
         choice: How centre and scales were chosen, in words; free, as the bound holds for all.
         groups: Scales and distances of all weights that differ between P and Q or are perturbed.
             They describe P and Q together and are therefore written once, here.
@@ -294,6 +305,12 @@ class Posterior:
 
     def __post_init__(self) -> None:
         require_unique("groups", (group.name for group in self.groups))
+        for group in self.groups if self.family == "gaussian" else ():
+            require(
+                group.anisotropy == 0,
+                f"`groups`: {group.name!r} of the family 'gaussian' has one scale, so that its "
+                f"`anisotropy` must be 0, got {group.anisotropy}.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,9 +34,11 @@ from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES, SMOOTHING, Loss, is_graded
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
+from pacbayes.models.trainable import LEARNED
 from pacbayes.optimize import Plan, improve
 from pacbayes.posteriors.gaussian import group_kl
 from pacbayes.posteriors.noise import FORMAT as NOISE_FORMAT
+from pacbayes.posteriors.spread import family_name
 from pacbayes.risk import FloatArray
 from pacbayes.sampling import Sampler
 from pacbayes.settings import Settings, Shares
@@ -106,10 +108,14 @@ def certify(
     """
     if settings.optimize and posterior_folder is None:
         raise InputError("`optimize` needs a folder to write the posterior to.")
-    if settings.optimize and settings.family != "per-tensor":
+    if settings.optimize and settings.family not in LEARNED:
         raise InputError(
-            f"--optimize learns a scale for each tensor; it does not go with --family "
+            f"--optimize learns a scale for each tensor or weight; it does not go with --family "
             f"{settings.family}."
+        )
+    if settings.family == "diagonal" and not settings.optimize:
+        raise InputError(
+            "--family diagonal has a scale for each weight, which --optimize learns: give it steps."
         )
     if sample.scoring is not None and model.folder.sha256 in sample.scoring.models:
         raise InputError(
@@ -157,7 +163,7 @@ def certify(
         sampler = Sampler(
             scorer=busy,
             units=stratum.units,
-            sigmas=scales.sigmas,
+            sigmas=scales.noise,
             seed=settings.seed,
             stratum=index,
             store=store,
@@ -250,7 +256,7 @@ def _assemble(
         ),
         posterior=Posterior(
             centre=_centre(model.posterior),
-            family="gaussian",
+            family=family_name(scales.noise),
             choice=scales.rule,
             groups=scales.groups,
         ),

@@ -23,11 +23,14 @@ from torch import Tensor
 from pacbayes.errors import InputError
 from pacbayes.mini_batches import MiniBatch
 from pacbayes.models.fine_tuned import FineTuned
+from pacbayes.models.noise import beside
 from pacbayes.models.posterior_file import NAME, write_posterior
 from pacbayes.models.trainable import TrainablePosterior
 from pacbayes.models.writing import write_atomically
 from pacbayes.objectives import running_risk, seeger_maurer
+from pacbayes.posteriors.family import Spread
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
+from pacbayes.scale_gradients import ScaleGradients
 from pacbayes.surrogates import SURROGATES
 from pacbayes.weight_perturbation import Pilot, Scales, Search
 
@@ -87,9 +90,13 @@ def improve(
     if Path(model.posterior.path).absolute() == path.absolute():
         raise InputError("would be overwritten by --optimize; choose another --out.", path=NAME)
     before = {name: tensor.detach().clone() for name, tensor in model.noise.tensors.items()}
-    means, sigmas = team.led(lambda: optimize(search, strata, scales, plan, tick))
+    means, noise = team.led(lambda: optimize(search, strata, scales, plan, tick))
     search = replace(search, scorer=replace(search.scorer, tick=lambda _: None))
-    moved = replace(model.recentred(means), suggested_sigmas=sigmas, posterior_given=False)
+    moved = replace(
+        model.recentred(means),
+        suggested_noise=beside(noise, model.noise.tensors),
+        posterior_given=False,
+    )
     found = replace(search, scorer=replace(search.scorer, model=moved)).best()
     restored = model.recentred(before)
     if found.score >= search.score(scales):
@@ -97,7 +104,7 @@ def improve(
         return restored, scales
     model.recentred(means)
     better = replace(found.scales, rule=f"optimised, {plan.steps} steps")
-    source = team.led(lambda: write_posterior(path, moved, better.sigmas))
+    source = team.led(lambda: write_posterior(path, moved, better.noise))
     return replace(moved, posterior=source, checkpoint=model.folder), better
 
 
@@ -107,14 +114,16 @@ def optimize(
     scales: Scales,
     plan: Plan,
     tick: Tick = lambda _examples, _note="": None,
-) -> tuple[dict[str, Tensor], dict[str, float]]:
+) -> tuple[dict[str, Tensor], dict[str, Spread]]:
     """Minimises the bound over the means of all covered tensors and a log-scale for each.
+
+    If the search is for the family `diagonal`, over a log-scale for each of their weights.
 
     Everything random is keyed by the step, and the state is kept on disk every few steps, so that a
     run that was stopped goes on to the same bits.
 
     Returns:
-        Means, on the CPU, and scales after the last step.
+        Means and scales after the last step, on the CPU.
 
     Raises:
         InputError: The bound is no longer finite.
@@ -127,7 +136,7 @@ def optimize(
         tick(n_examples, f"bound of the surrogate {bound:.4f}")
         if run.step % plan.save_every == 0 or run.step == plan.steps:
             run.save(state)
-    return {k: v.detach().cpu() for k, v in run.means.items()}, run.sigmas
+    return {k: v.detach().cpu() for k, v in run.means.items()}, run.noise
 
 
 class _Run:
@@ -141,8 +150,8 @@ class _Run:
         self._key = NoiseKey(seed=plan.seed, stream=Stream.TRAINING, stratum=0)
         self.step = 0
         self.means = {name: _wide(t).requires_grad_() for name, t in model.noise.tensors.items()}
-        logs = [math.log(scales.sigmas[name]) for name in self.means]
-        self._log_sigmas = torch.tensor(logs, dtype=torch.float64, requires_grad=True)
+        logs = _log_sigmas(scales, self.means, for_weights=search.family == "diagonal")
+        self._log_sigmas = logs.requires_grad_()
         self._posterior = TrainablePosterior(
             model=model.model,
             noise=model.noise,
@@ -156,11 +165,16 @@ class _Run:
         self._rates = [plan.rate * scales.sigmas[name] for name in self.means]
         self._rates.append(2 * plan.rate)
         leaves = [*self.means.values(), self._log_sigmas]
+        self._for_weights = (
+            ScaleGradients(self.means, self._log_sigmas) if search.family == "diagonal" else None
+        )
         self._adam = torch.optim.Adam([{"params": [leaf]} for leaf in leaves])
 
     @property
-    def sigmas(self) -> dict[str, float]:
-        return dict(zip(self.means, self._log_sigmas.detach().exp().tolist(), strict=True))
+    def noise(self) -> dict[str, Spread]:
+        sigmas = {name: sigma.detach().cpu() for name, sigma in self._posterior.sigmas.items()}
+        # in the type that noise is made in: what is certified is what is drawn
+        return {k: sigma.float() if sigma.ndim else sigma.item() for k, sigma in sigmas.items()}
 
     def advance(self) -> tuple[int, float]:
         """One gradient step: the number of examples it saw, and the bound before it."""
@@ -170,7 +184,10 @@ class _Run:
             raise InputError(f"--optimize diverged: the bound is not finite in step {self.step}.")
         bound = self._bound(risks, kl)
         self._adam.zero_grad()
-        bound.backward(inputs=[*self.means.values(), self._log_sigmas])
+        if self._for_weights is None:
+            bound.backward(inputs=[*self.means.values(), self._log_sigmas])
+        else:
+            self._for_weights.backward(bound, risks, kl)
         for group, rate in zip(self._adam.param_groups, self._rates, strict=True):
             group["lr"] = rate * _schedule(self.step, self._plan.steps)
         self._adam.step()
@@ -206,6 +223,7 @@ class _Run:
             "log_sigmas": self._log_sigmas.detach(),
             "risks": self._risks,
             "adam": self._adam.state_dict(),
+            "squares": {} if self._for_weights is None else self._for_weights.squares,
         }
         content = io.BytesIO()
         torch.save(state, content)
@@ -223,9 +241,29 @@ class _Run:
             for name, mean in self.means.items():
                 mean.copy_(state["means"][name])
             self._log_sigmas.copy_(state["log_sigmas"])
+            if self._for_weights is not None:
+                for name, squares in self._for_weights.squares.items():
+                    squares.copy_(state["squares"][name])
         self._risks = state["risks"]
         self._adam.load_state_dict(state["adam"])
         self.step = state["step"]
+
+
+def _log_sigmas(scales: Scales, means: Mapping[str, Tensor], *, for_weights: bool) -> Tensor:
+    """Where the log-scales start: one for each tensor, or for each weight."""
+    if not for_weights:
+        return _double([math.log(scales.sigmas[name]) for name in means])
+    logs = []
+    for name, mean in means.items():
+        spread = scales.noise[name]
+        sigma = spread.cpu() if isinstance(spread, Tensor) else scales.sigmas[name]
+        wide = torch.as_tensor(sigma, dtype=torch.float64)
+        logs.append(wide.log().expand(mean.shape).flatten())
+    return torch.cat(logs)
+
+
+def _double(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
 
 
 def _schedule(step: int, steps: int) -> float:
@@ -242,6 +280,7 @@ def _key(search: Search, strata: Sequence[Pilot], scales: Scales, plan: Plan) ->
     facts = {
         "dependencies": plan.dependencies,
         "sigmas": scales.sigmas,
+        "family": search.family,
         "grid": search.grid.scales,
         "strata": [[part.stratum, len(part.units), part.n, part.delta] for part in strata],
         "losses": [loss.name for loss in search.scorer.losses],

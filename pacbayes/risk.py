@@ -16,6 +16,7 @@ from pacbayes.data.sample import Unit
 from pacbayes.errors import InputError
 from pacbayes.losses import Loss
 from pacbayes.models.fine_tuned import FineTuned
+from pacbayes.posteriors.family import Spread
 from pacbayes.posteriors.noise import Draw, NoiseKey
 from pacbayes.team import ALONE, Team
 
@@ -57,11 +58,10 @@ class Scorer:
     def under_noise(
         self,
         units: Sequence[Unit],
-        sigmas: Mapping[str, float],
+        sigmas: Mapping[str, Spread],
         *,
         key: NoiseKey,
         draw: int,
-        sign: float = 1.0,
     ) -> FloatArray:
         """Losses of each unit under one pass of fresh posterior draws, shape (losses, units).
 
@@ -70,18 +70,17 @@ class Scorer:
 
         Args:
             units: The units, always in the same order.
-            sigmas: Standard deviation for each tensor; tensors not named get no noise.
+            sigmas: The law of each tensor's noise, for most a standard deviation; tensors not
+                named get no noise, and a negative number gives the mirrored one.
             key: Whose noise.
             draw: Number of the pass.
-            sign: −1 gives the mirrored noise of an antithetic pair.
         """
-        signed = {name: sign * sigma for name, sigma in sigmas.items()}
         rows = _rows(units)
         applied = self.model.noise.applied
 
         def with_own_draws(batch: Sequence[Row]) -> AbstractContextManager[None]:
             draws = [Draw(key=key, number=draw, unit=unit) for unit, _ in batch]
-            return applied(draws, signed, [len(example.input_ids) for _, example in batch])
+            return applied(draws, sigmas, [len(example.input_ids) for _, example in batch])
 
         if self.model.noise.per_row:
             return self._means(units, rows, self._score(rows, with_own_draws))
@@ -90,7 +89,7 @@ class Scorer:
         alone = replace(self, team=ALONE)
         for block in self.team.share(range(-(-len(units) // self.block))):
             (inside,) = np.nonzero(place == block)
-            with applied([Draw(key=key, number=draw, unit=block)], signed):
+            with applied([Draw(key=key, number=draw, unit=block)], sigmas):
                 members = [rows[i] for i in inside]
                 losses[:, inside] = alone._score(members, lambda _: nullcontext())
         return self._means(units, rows, losses)

@@ -21,6 +21,7 @@ from pacbayes.confidence import ControlVariate
 from pacbayes.data.sample import Unit
 from pacbayes.draws import Draws, DrawStore, Estimate
 from pacbayes.losses import MARGIN
+from pacbayes.posteriors.family import Spread
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.risk import FloatArray, Scorer
 
@@ -61,7 +62,7 @@ class Sampler:
     Attributes:
         scorer: Scores with the losses of the certificate.
         units: The units of the stratum.
-        sigmas: Posterior scale by tensor.
+        sigmas: The law of each tensor's noise.
         seed: Of all draws.
         stratum: Number of the stratum.
         store: Where finished draws are kept.
@@ -72,7 +73,7 @@ class Sampler:
 
     scorer: Scorer
     units: Sequence[Unit]
-    sigmas: Mapping[str, float]
+    sigmas: Mapping[str, Spread]
     seed: int
     stratum: int
     store: DrawStore
@@ -178,7 +179,7 @@ def probabilities_by_margin(margins: FloatArray, flipped: float) -> FloatArray:
 def sample_pairs(
     scorer: Scorer,
     units: Sequence[Unit],
-    sigmas: Mapping[str, float],
+    sigmas: Mapping[str, Spread],
     plan: Plan,
     *,
     key: NoiseKey,
@@ -189,7 +190,7 @@ def sample_pairs(
     Args:
         scorer: Scores with the losses of the plan.
         units: The units of a stratum.
-        sigmas: Posterior scale by tensor.
+        sigmas: The law of each tensor's noise.
         plan: See `Plan`.
         key: Whose noise.
         store: Where finished draws are kept.
@@ -265,7 +266,7 @@ class _Estimator:
 def _scores(
     scorer: Scorer,
     units: Sequence[Unit],
-    sigmas: Mapping[str, float],
+    sigmas: Mapping[str, Spread],
     key: NoiseKey,
     chunk: int,
 ) -> Callable[[], FloatArray]:

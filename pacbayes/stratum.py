@@ -145,7 +145,7 @@ def held_out_of(
     """Test-set bounds of the same posterior and of its centre, each at δ on its own."""
     key = NoiseKey(seed=settings.seed, stream=Stream.HELD_OUT, stratum=index)
     single = replace(scorer, block=1)  # a draw of its own for each unit: independent losses
-    noisy = single.under_noise(stratum.units, scales.sigmas, key=key, draw=0)
+    noisy = single.under_noise(stratum.units, scales.noise, key=key, draw=0)
     calm = scorer.at_centre(stratum.units)
     records = [record for unit in stratum.part.units for record in unit]
     path = Path(records[0].path)

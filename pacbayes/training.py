@@ -17,11 +17,14 @@ from pacbayes.losses import LOSSES
 from pacbayes.models.covered import centre_of_prior, covered_tensors
 from pacbayes.models.loading import NOTES
 from pacbayes.models.noise import Noise
-from pacbayes.models.trainable import TrainablePosterior
+from pacbayes.models.posterior_file import NAME as POSTERIOR
+from pacbayes.models.trainable import LEARNED, TrainablePosterior
 from pacbayes.models.writing import write_atomically
 from pacbayes.objectives import OBJECTIVES, running_risk
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.posteriors.prior_scale import GRID
+from pacbayes.posteriors.saved import save as save_posterior
+from pacbayes.posteriors.spread import around, moments
 from pacbayes.surrogates import SURROGATES
 
 _INITIAL = "initial_adapter"
@@ -36,6 +39,7 @@ def train_objective(
     loss: str = "exact",
     bound: str = "seeger_maurer",
     noise: float = 0.1,
+    family: str = "per-tensor",
     train_a: bool = False,
     seed: int = 0,
 ) -> TrainObjective:
@@ -86,6 +90,7 @@ def train_objective(
         loss: Which loss the surrogate stands for, a name of `pacbayes.surrogates.SURROGATES`.
         bound: Which bound, a name of `pacbayes.objectives.OBJECTIVES` that needs no further number.
         noise: Where learning of the posterior's scales starts, in units of the prior's.
+        family: `per-tensor` for a scale for each tensor, `diagonal` for one for each weight.
         train_a: Whether the `lora_A` factors are trained too.
         seed: Of the noise, which is drawn from a stream that certificates do not use.
 
@@ -106,7 +111,7 @@ def train_objective(
     >>> 0.9 < value.item() <= 1.0
     True
     """
-    _check(n=n, delta=delta, noise=noise, seed=seed, loss=loss, bound=bound)
+    _check(n=n, delta=delta, noise=noise, seed=seed, loss=loss, bound=bound, family=family)
     covered, scales = covered_tensors(model, train_a=train_a)
     return TrainObjective(
         model=model,
@@ -118,6 +123,7 @@ def train_objective(
         loss=loss,
         bound=bound,
         noise=noise,
+        family=family,
         seed=seed,
     )
 
@@ -130,7 +136,7 @@ class TrainObjective(nn.Module):
 
     Attributes:
         posterior: Means, scales and KL of the posterior in training.
-        log_sigmas: Natural logarithm of each covered tensor's scale, shape (tensors,).
+        log_sigmas: Natural logarithms of the scales, shape (tensors,) or (weights,).
         average: Running mean of the surrogate risk.
         draws: Number of noise draws so far.
     """
@@ -150,11 +156,15 @@ class TrainObjective(nn.Module):
         loss: str,
         bound: str,
         noise: float,
+        family: str,
         seed: int,
     ) -> None:
         super().__init__()
-        logs = [math.log(noise * scale) for scale in relative_scales.values()]
-        self.log_sigmas = nn.Parameter(torch.tensor(logs))
+        logs = torch.tensor([math.log(noise * scale) for scale in relative_scales.values()])
+        if family == "diagonal":
+            sizes = [covered.tensors[name].numel() for name in relative_scales]
+            logs = logs.repeat_interleave(torch.tensor(sizes))
+        self.log_sigmas = nn.Parameter(logs)
         self.register_buffer("average", torch.tensor(math.nan, dtype=torch.float64))
         self.register_buffer("draws", torch.tensor(0))
         self._models = (model,)  # in a tuple it is no submodule, its parameters not this one's
@@ -235,14 +245,15 @@ class TrainObjective(nn.Module):
 
     @property
     def sigmas(self) -> dict[str, float]:
-        """The posterior's scale of each covered tensor."""
-        return {name: sigma.item() for name, sigma in self.posterior.sigmas.items()}
+        """The posterior's scale of each covered tensor, the root mean square over its weights."""
+        return {k: moments(k, sigma.detach()).sigma for k, sigma in self.posterior.sigmas.items()}
 
     def save(self, checkpoint: str | Path) -> None:
         """Adds to a saved checkpoint what its certificate needs beside the weights.
 
-        The scales go into `pacbayes.json`, and for an adapter the prior's centre into the folder
-        `initial_adapter`. A full model's prior is given to `pacbayes-bound` as --prior.
+        The scales go into `pacbayes.json`, for an adapter the prior's centre into the folder
+        `initial_adapter`; a full model's prior is given as --prior. If each weight has a scale,
+        `posterior.safetensors` is written too, to be given as --posterior.
         """
         folder = Path(checkpoint)
         if not folder.is_dir():
@@ -252,6 +263,9 @@ class TrainObjective(nn.Module):
             notes["initial_adapter"] = _INITIAL
             self._save_initial(folder / _INITIAL)
         write_atomically(folder / NOTES, (json.dumps(notes, indent=1) + "\n").encode())
+        scales = {name: sigma.detach() for name, sigma in self.posterior.sigmas.items()}
+        if any(scale.ndim for scale in scales.values()):
+            save_posterior(around(self.posterior.means, scales), folder / POSTERIOR)
 
     def _save_initial(self, folder: Path) -> None:
         from peft import get_peft_model_state_dict
@@ -267,7 +281,9 @@ class TrainObjective(nn.Module):
         write_atomically(folder / "adapter_model.safetensors", save(tensors, {"format": "pt"}))
 
 
-def _check(*, n: int, delta: float, noise: float, seed: int, loss: str, bound: str) -> None:
+def _check(
+    *, n: int, delta: float, noise: float, seed: int, loss: str, bound: str, family: str
+) -> None:
     if n < 1:
         raise InputError(f"`n` must be at least 1, got {n}.")
     if not 0 < delta < 1:
@@ -276,6 +292,8 @@ def _check(*, n: int, delta: float, noise: float, seed: int, loss: str, bound: s
         raise InputError(f"`noise` must be positive and finite, got {noise}.")
     if not 0 <= seed < 2**64:
         raise InputError(f"`seed` must lie in [0, 2**64), got {seed}.")
+    if family not in LEARNED:
+        raise InputError(f"`family` must be one of {', '.join(LEARNED)}, got {family!r}.")
     if loss not in LOSSES:
         raise InputError(f"`loss` must be one of {', '.join(LOSSES)}, got {loss!r}.")
     free = [name for name in OBJECTIVES if name != "catoni"]  # needs a constant fixed beforehand

@@ -22,18 +22,22 @@ from pacbayes.data.sample import Unit
 from pacbayes.losses import LOSSES, is_graded
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.gauge import gauges
+from pacbayes.models.trainable import LEARNED
 from pacbayes.posteriors.allocation import allocate
+from pacbayes.posteriors.family import Spread
 from pacbayes.posteriors.gaussian import best_prior_scale, kl_divergence
 from pacbayes.posteriors.groups import match_groups
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.posteriors.prior_scale import GRID, Grid
+from pacbayes.posteriors.spread import moments, scaled
 from pacbayes.risk import FloatArray, Scorer
 
 Score = tuple[float, float]
 """The bound on a log scale, then its square-root form, which still tells vacuous bounds apart."""
 
-Family = Literal["isotropic", "per-group", "per-tensor"]
-"""One multiple of the prior's own scales for all tensors, for each named group, for each tensor."""
+Family = Literal["isotropic", "per-group", "per-tensor", "diagonal"]
+"""One multiple of the prior's own scales for all tensors, for each named group, for each tensor;
+for each weight, which is only learned: the search gives it scales of tensors to start from."""
 
 _MOST_ROUNDS = 6
 _PROBE_FACTOR = 2.0
@@ -70,6 +74,7 @@ class Scales:
         grid: The scales that the prior's factor may have.
         prior_index: Place of the prior's factor on the grid.
         rule: How the posterior's scales were found.
+        noise: The law of each tensor's noise under the posterior.
     """
 
     groups: tuple[TensorGroup, ...]
@@ -77,10 +82,11 @@ class Scales:
     grid: Grid
     prior_index: int
     rule: str
+    noise: Mapping[str, Spread] = field(compare=False)
 
     @property
     def sigmas(self) -> dict[str, float]:
-        """Posterior scale by tensor name."""
+        """Posterior scale by tensor name, the root mean square of those of its weights."""
         return {group.name: group.sigma_posterior for group in self.groups}
 
 
@@ -93,9 +99,11 @@ class Found:
 
 
 def with_best_prior(
-    model: FineTuned, sigmas: Mapping[str, float], rule: str, grid: Grid = GRID
+    model: FineTuned, noise: Mapping[str, Spread], rule: str, grid: Grid = GRID
 ) -> Scales:
-    """Completes posterior scales by the prior of the grid that has the smallest KL."""
+    """Completes the posterior's noise by the prior of the grid that has the smallest KL."""
+    found = {name: moments(name, noise[name]) for name in model.sizes}
+    sigmas = {name: each.sigma for name, each in found.items()}
     wanted = best_prior_scale(model.sizes, model.distances_squared, sigmas, model.relative_scales)
 
     def at(index: int) -> Scales:
@@ -106,11 +114,12 @@ def with_best_prior(
                 sigma_prior=grid.scales[index] * model.relative_scales[name],
                 sigma_posterior=sigmas[name],
                 distance_squared=model.distances_squared[name],
+                anisotropy=found[name].anisotropy,
             )
             for name, size in model.sizes.items()
         )
         kl = kl_divergence(groups)
-        return Scales(groups=groups, kl=kl, grid=grid, prior_index=index, rule=rule)
+        return Scales(groups=groups, kl=kl, grid=grid, prior_index=index, rule=rule, noise=noise)
 
     return min(map(at, grid.neighbours(wanted)), key=lambda scales: scales.kl)
 
@@ -143,7 +152,7 @@ class Search:
         kl = scales.kl + self.grid.log_cost
         bounds, roots = [], []
         for pilot in self.pilots:
-            drawn = _losses(self.scorer, pilot, scales.sigmas, self.seed)
+            drawn = _losses(self.scorer, pilot, scales.noise, self.seed)
             for loss, values in zip(self.scorer.losses, drawn, strict=True):
                 bounds.append(pilot.bound(values, kl, graded=is_graded(loss, pilot.units)))
                 roots.append(float(values.mean()) + math.sqrt(kl / (2 * pilot.n)))
@@ -166,8 +175,8 @@ class Search:
 
     def _best_of_family(self) -> Found:
         model = self.scorer.model
-        if model.suggested_sigmas and self.family == "per-tensor":
-            return self._best_multiple(model.suggested_sigmas, 1.0, "stored")
+        if model.suggested_noise and self.family in LEARNED:
+            return self._best_multiple(model.suggested_noise, 1.0, "stored")
         start = _typical_multiple(model)
         flat = self._best_multiple(model.relative_scales, start, "one multiple")
         if self.family == "isotropic":
@@ -192,13 +201,14 @@ class Search:
                 break
         return found
 
-    def _at(self, sigmas: Mapping[str, float], rule: str) -> Found:
-        scales = with_best_prior(self.scorer.model, sigmas, rule, self.grid)
+    def _at(self, noise: Mapping[str, Spread], rule: str) -> Found:
+        scales = with_best_prior(self.scorer.model, noise, rule, self.grid)
         return Found(score=self.score(scales), scales=scales)
 
-    def _best_multiple(self, shape: Mapping[str, float], start: float, rule: str) -> Found:
+    def _best_multiple(self, shape: Mapping[str, Spread], start: float, rule: str) -> Found:
         return _line_search(
-            lambda multiple: self._at({k: multiple * v for k, v in shape.items()}, rule), start
+            lambda multiple: self._at({k: scaled(v, multiple) for k, v in shape.items()}, rule),
+            start,
         )
 
     def _best_temperature(self, curvatures: Mapping[str, float]) -> Found:
@@ -248,11 +258,11 @@ def choose_posterior(search: Search, *, gauge: bool = True) -> tuple[FineTuned, 
     """
     model = search.scorer.model
     if model.posterior_given:
-        return model, with_best_prior(model, model.suggested_sigmas, "given", search.grid)
+        return model, with_best_prior(model, model.suggested_noise, "given", search.grid)
     best = search.best()
     trained = {name: tensor.detach().clone() for name, tensor in model.noise.tensors.items()}
     chosen: Mapping[str, Tensor] = trained
-    if gauge and not model.suggested_sigmas:
+    if gauge and not model.suggested_noise:
         for name, centre in gauges(model).items():
             moved = replace(search.scorer, model=model.recentred(centre))
             found = replace(search, scorer=moved).best()
@@ -277,23 +287,21 @@ def measure_curvatures(
     calm = sum(float(smooth.at_centre(p.units)[0].mean()) for p in pilots)
     curvatures = {}
     for name, sigma in sigmas.items():
-        probe = {name: _PROBE_FACTOR * sigma}
+        probe = _PROBE_FACTOR * sigma
         pair = sum(
-            0.5 * float(_losses(smooth, pilot, probe, seed, sign=sign)[0].mean())
+            0.5 * float(_losses(smooth, pilot, {name: signed}, seed)[0].mean())
             for pilot in pilots
-            for sign in (1.0, -1.0)
+            for signed in (probe, -probe)
         )
-        curvatures[name] = 2 * (pair - calm) / probe[name] ** 2 / len(pilots)
+        curvatures[name] = 2 * (pair - calm) / probe**2 / len(pilots)
     floor = 1e-3 * max([*curvatures.values(), 1e-12])
     return {name: max(h, floor) for name, h in curvatures.items()}
 
 
-def _losses(
-    scorer: Scorer, pilot: Pilot, sigmas: Mapping[str, float], seed: int, sign: float = 1.0
-) -> FloatArray:
+def _losses(scorer: Scorer, pilot: Pilot, noise: Mapping[str, Spread], seed: int) -> FloatArray:
     """The pilot's losses under one pass of draws, shape (losses, units)."""
     key = NoiseKey(seed=seed, stream=Stream.PILOT, stratum=pilot.stratum)
-    return scorer.under_noise(pilot.units, sigmas, key=key, draw=0, sign=sign)
+    return scorer.under_noise(pilot.units, noise, key=key, draw=0)
 
 
 def _typical_multiple(model: FineTuned) -> float:

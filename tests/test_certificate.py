@@ -236,6 +236,16 @@ def test_ledger_notices_the_last_bit():
             lambda: replace(make().posterior.groups[0], sigma_posterior=0.0),
             "`sigma_posterior` must be positive and finite, got 0.0",
         ),
+        (
+            lambda: replace(make().posterior.groups[0], anisotropy=-1.0),
+            "`anisotropy` must be finite and at least 0, got -1.0",
+        ),
+        (
+            lambda: replace(
+                make().posterior, groups=(replace(make().posterior.groups[0], anisotropy=1.0),)
+            ),
+            "'lora_B' of the family 'gaussian' has one scale, so that its `anisotropy` must be 0",
+        ),
     ],
 )
 def test_contradictions(build, message):

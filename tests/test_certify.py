@@ -127,12 +127,12 @@ def test_an_interrupted_run_goes_on(certificate, adapter, sample, tmp_path, monk
     honest = Scorer.under_noise
     done = []
 
-    def fails_in_the_fifth_pass(self, units, sigmas, *, key, draw, sign=1.0):
+    def fails_in_the_fifth_pass(self, units, sigmas, *, key, draw):
         if key.stream is Stream.CERTIFICATE:
             if len(done) == 4:
                 raise KeyboardInterrupt
             done.append((key.stratum, draw))
-        return honest(self, units, sigmas, key=key, draw=draw, sign=sign)
+        return honest(self, units, sigmas, key=key, draw=draw)
 
     monkeypatch.setattr(Scorer, "under_noise", fails_in_the_fifth_pass)
     with pytest.raises(KeyboardInterrupt):
@@ -147,9 +147,9 @@ def test_scales_are_never_chosen_with_the_certificates_noise(adapter, sample, mo
     keys = []
     honest = Scorer.under_noise
 
-    def note(self, units, sigmas, *, key, draw, sign=1.0):
+    def note(self, units, sigmas, *, key, draw):
         keys.append(key)
-        return honest(self, units, sigmas, key=key, draw=draw, sign=sign)
+        return honest(self, units, sigmas, key=key, draw=draw)
 
     monkeypatch.setattr(Scorer, "under_noise", note)
     certify(adapter, sample, SETTINGS)

@@ -1,5 +1,6 @@
 """Optimising a posterior: it helps, goes on to the same bits, and never sees certifying noise."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -17,13 +18,14 @@ from pacbayes.models.loading import OpenOptions
 from pacbayes.models.opening import open_fine_tuned
 from pacbayes.models.posterior_file import with_posterior, write_posterior
 from pacbayes.optimize import Plan, improve, optimize
-from pacbayes.posteriors.diagonal import Diagonal
 from pacbayes.posteriors.isotropic import Isotropic
+from pacbayes.posteriors.low_rank import LowRank
 from pacbayes.posteriors.noise import Draw, Stream
 from pacbayes.posteriors.per_group import PerGroup
 from pacbayes.posteriors.prior_scale import GRID, Grid
 from pacbayes.posteriors.saved import save
 from pacbayes.risk import Scorer
+from pacbayes.scale_gradients import ScaleGradients
 from pacbayes.settings import Settings
 from pacbayes.weight_perturbation import Pilot, Search, choose_posterior, with_best_prior
 
@@ -35,7 +37,17 @@ def opened(checkpoints, kind, **options):
     return open_fine_tuned(OpenOptions(checkpoint=checkpoints / kind, prior=prior, **options))
 
 
-def start(checkpoints, problem_file, kind, *, n=1000, losses=("nll",), grid=GRID, **options):
+def start(
+    checkpoints,
+    problem_file,
+    kind,
+    *,
+    n=1000,
+    losses=("nll",),
+    grid=GRID,
+    family="per-tensor",
+    **options,
+):
     """A search, its strata and flat scales to start from; n is larger than the sample, so that
     bounds are not vacuous."""
     model = opened(checkpoints, kind, **options)
@@ -44,7 +56,8 @@ def start(checkpoints, problem_file, kind, *, n=1000, losses=("nll",), grid=GRID
     scorer = Scorer(model=model, losses=tuple(LOSSES[name] for name in losses), block=8)
     strata = [Pilot(units=units, n=n, delta=0.05, stratum=0)]
     scales = with_best_prior(model, dict.fromkeys(model.sizes, 0.02), "flat", grid)
-    return Search(scorer=scorer, pilots=strata, seed=0, grid=grid), strata, scales
+    search = Search(scorer=scorer, pilots=strata, seed=0, grid=grid, family=family)
+    return search, strata, scales
 
 
 def plan(folder, **changes):
@@ -53,9 +66,14 @@ def plan(folder, **changes):
     )
 
 
-@pytest.mark.parametrize("kind", ["adapter", "free", "full"])
-def test_the_bound_falls(checkpoints, problem_file, tmp_path, kind):
-    search, strata, scales = start(checkpoints, problem_file, kind)
+FAMILIES = ["per-tensor", "diagonal"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "family"), [*itertools.product(["adapter", "full"], FAMILIES), ("free", FAMILIES[0])]
+)
+def test_the_bound_falls(checkpoints, problem_file, tmp_path, kind, family):
+    search, strata, scales = start(checkpoints, problem_file, kind, family=family)
     before = search.score(scales)
     model, better = improve(search, strata, scales, plan(tmp_path, steps=25))
     assert model.posterior.path == str(tmp_path / "posterior.safetensors")
@@ -63,8 +81,10 @@ def test_the_bound_falls(checkpoints, problem_file, tmp_path, kind):
     after = search.score(better)
     assert after[0] < before[0] - 0.02
     # the scales' distances are those of the model as it is now
-    again = with_best_prior(model, better.sigmas, "")
+    again = with_best_prior(model, better.noise, "")
     assert again.kl == better.kl
+    anisotropy = sum(group.anisotropy for group in better.groups)
+    assert (anisotropy > 0) == (family == "diagonal")
 
 
 def test_a_worse_posterior_is_thrown_away(checkpoints, problem_file, tmp_path):
@@ -80,9 +100,11 @@ def test_a_worse_posterior_is_thrown_away(checkpoints, problem_file, tmp_path):
         assert torch.equal(tensor, before[name])
 
 
-@pytest.mark.parametrize("kind", ["free", "full"])
-def test_a_killed_run_goes_on_to_the_same_bits(checkpoints, problem_file, tmp_path, kind):
-    search, strata, scales = start(checkpoints, problem_file, kind)
+@pytest.mark.parametrize(
+    ("kind", "family"), [("free", "per-tensor"), ("free", "diagonal"), ("full", "per-tensor")]
+)
+def test_a_killed_run_goes_on_to_the_same_bits(checkpoints, problem_file, tmp_path, kind, family):
+    search, strata, scales = start(checkpoints, problem_file, kind, family=family)
     means, sigmas = optimize(search, strata, scales, plan(tmp_path / "whole"))
 
     def killed(after):
@@ -103,17 +125,28 @@ def test_a_killed_run_goes_on_to_the_same_bits(checkpoints, problem_file, tmp_pa
         search, strata, scales, plan(tmp_path / "parts"), lambda *_: seen.append(1)
     )
     assert len(seen) == 7
-    assert scales_again == sigmas
+    assert scales_again.keys() == sigmas.keys()
+    assert all(torch.equal(*map(torch.as_tensor, (scales_again[k], sigmas[k]))) for k in sigmas)
     assert all(torch.equal(resumed[name], means[name]) for name in means)
     # another seed is another run, not a continuation
     other, _ = optimize(search, strata, scales, plan(tmp_path / "parts", seed=1))
     assert not all(torch.equal(other[name], means[name]) for name in means)
 
 
-@pytest.mark.parametrize(("kind", "mode"), [("free", "auto"), ("full", "auto"), ("full", "block")])
-def test_the_gradient_is_that_of_the_bound(checkpoints, problem_file, tmp_path, kind, mode):
+@pytest.mark.parametrize(
+    ("kind", "mode", "family"),
+    [
+        ("free", "auto", "per-tensor"),
+        ("free", "auto", "diagonal"),
+        ("full", "auto", "per-tensor"),
+        ("full", "block", "per-tensor"),
+        ("full", "block", "diagonal"),
+    ],
+)
+def test_the_gradient_is_that_of_the_bound(checkpoints, problem_file, tmp_path, kind, mode, family):
     """Central differences in float64 along a random direction of means and log-scales."""
-    search, strata, scales = start(checkpoints, problem_file, kind, dtype="float64", draw_mode=mode)
+    options = {"dtype": "float64", "draw_mode": mode, "family": family}
+    search, strata, scales = start(checkpoints, problem_file, kind, **options)
     run = pacbayes.optimize._Run(search, strata, scales, plan(tmp_path))
     batch = MiniBatch.drawn(strata, 6, 0, 0)
     leaves = [*run.means.values(), run._log_sigmas]
@@ -160,6 +193,51 @@ def test_the_closed_form_kl_is_least_over_prior_scales(checkpoints, problem_file
     assert kl == pytest.approx(total[1.0], rel=1e-6)
     assert kl < min(total[0.999], total[1.001])
     assert kl <= scales.kl  # the grid's scale is at best this one
+
+
+def test_the_kl_of_scales_for_weights_is_the_certified_one(checkpoints, problem_file, tmp_path):
+    search, strata, scales = start(checkpoints, problem_file, "free", family="diagonal")
+    model = search.scorer.model
+    generator = torch.Generator().manual_seed(0)
+    noise = {
+        name: 0.02 * torch.randn(tensor.shape, generator=generator).exp()
+        for name, tensor in model.noise.tensors.items()
+    }
+    found = with_best_prior(model, noise, "")
+    run = pacbayes.optimize._Run(search, strata, found, plan(tmp_path))
+    kl = run._posterior.kl().item()
+    assert kl <= found.kl * (1 + 1e-6)
+    assert kl == pytest.approx(found.kl, rel=1e-3)
+    assert found.kl > scales.kl + 500  # a spread of e is dear
+    assert all(torch.allclose(run.noise[name], noise[name], rtol=1e-6) for name in noise)
+
+
+def test_the_gradient_of_scales_is_spread_by_curvature():
+    """Its sum over each tensor is that of plain backward; in a quadratic loss it has less noise."""
+    means = {"a": torch.zeros(3, requires_grad=True), "b": torch.zeros(2, requires_grad=True)}
+    logs = torch.zeros(5, dtype=torch.float64, requires_grad=True)
+    curvature = torch.tensor([4.0, 1.0, 0.0, 9.0, 0.0])
+    gradients = ScaleGradients(means, logs)
+    found, plain = [], []
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(400):
+        noise = torch.randn(5, generator=generator)
+        weights = torch.cat([*means.values()]) + logs.exp() * noise
+        risks = 0.5 * (curvature * weights.square()).sum(0, keepdim=True)
+        kl = 0.5 * (sum(mean.square().sum() for mean in means.values()) - logs.sum())
+        bound = 2 * risks.sum() + 3 * kl
+        (expected,) = torch.autograd.grad(bound, [logs], retain_graph=True)
+        gradients.backward(bound, risks, kl)
+        for part in (slice(0, 3), slice(3, 5)):
+            assert logs.grad[part].sum().item() == pytest.approx(expected[part].sum().item())
+        assert torch.equal(means["b"].grad[1:], torch.zeros(1))
+        found.append(logs.grad + 1.5)
+        plain.append(expected + 1.5)
+    found, plain = torch.stack(found[100:]), torch.stack(plain[100:])
+    assert bool((found[:, [2, 4]] == 0).all())
+    # squared gradients know the largest curvatures as such; 300 draws of a chi-squared
+    assert found[:, 0].mean().item() == pytest.approx(8.0, rel=0.3)
+    assert found[:, 3].mean().item() == pytest.approx(18.0, rel=0.3)
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
@@ -217,9 +295,10 @@ def good(checkpoints, problem_file, tmp_path):
     }
 
 
-def test_optimise_then_certify_the_file(run_bound, good, tmp_path):
+@pytest.mark.parametrize("family", FAMILIES)
+def test_optimise_then_certify_the_file(run_bound, good, tmp_path, family):
     """The file alone gives the same posterior: same centre, scales, KL and losses."""
-    code, _, err = run_bound(*flat(good), "--optimize", 10)
+    code, _, err = run_bound(*flat(good), "--optimize", 10, "--family", family)
     assert code == 0, err
     file = tmp_path / "out" / "posterior.safetensors"
     first = Certificate.read(tmp_path / "out" / "certificate.json")
@@ -232,6 +311,7 @@ def test_optimise_then_certify_the_file(run_bound, good, tmp_path):
     assert second.posterior == replace(first.posterior, choice="given")
     assert second.kl == first.kl
     assert second.strata == first.strata
+    assert first.posterior.family == {"per-tensor": "gaussian"}.get(family, family)
     code, _, err = run_bound(*flat(good), "--posterior", file, "--optimize", 1)
     assert code == 2
     assert "would be overwritten by --optimize" in err
@@ -239,7 +319,7 @@ def test_optimise_then_certify_the_file(run_bound, good, tmp_path):
     assert code == 2
     assert "--posterior has noise scales of its own" in err
     # and a rerun of the whole thing changes nothing
-    run_bound(*flat(good), "--optimize", 10)
+    run_bound(*flat(good), "--optimize", 10, "--family", family)
     assert Certificate.read(tmp_path / "out" / "certificate.json").posterior == first.posterior
 
 
@@ -256,13 +336,15 @@ def test_any_posterior_with_one_scale_a_tensor_is_read(checkpoints, tmp_path):
     save(Isotropic(means=means, scale=torch.tensor(0.25)), tmp_path / "isotropic")
     for family in ("per-group", "isotropic"):
         moved = with_posterior(opened(checkpoints, "free"), tmp_path / family)
-        assert moved.suggested_sigmas == dict.fromkeys(model.sizes, 0.25)
+        assert moved.suggested_noise == dict.fromkeys(model.sizes, 0.25)
         assert moved.folder == model.posterior
         assert all(torch.equal(t, means[name]) for name, t in moved.noise.tensors.items())
-    scales = {name: torch.full_like(mean, 0.25) for name, mean in means.items()}
-    save(Diagonal(means=means, scales=scales), tmp_path / "diagonal")
-    with pytest.raises(InputError, match=r"family 'diagonal'; only .* with one scale for each"):
-        with_posterior(model, tmp_path / "diagonal")
+    factors = {name: torch.ones(1, *mean.shape) for name, mean in means.items()}
+    scales = {name: torch.tensor(0.1) for name in means}
+    tied = LowRank(means=means, groups={"all": tuple(means)}, scales=scales, factors=factors)
+    save(tied, tmp_path / "low-rank")
+    with pytest.raises(InputError, match=r"low-rank: ties the tensors .* together in 'all'"):
+        with_posterior(model, tmp_path / "low-rank")
 
 
 def test_a_written_posterior_comes_back(checkpoints, tmp_path):
@@ -270,7 +352,7 @@ def test_a_written_posterior_comes_back(checkpoints, tmp_path):
     sigmas = {name: 0.1 / 3 + place for place, name in enumerate(model.sizes)}
     source = write_posterior(tmp_path / "posterior", model, sigmas)
     again = with_posterior(opened(checkpoints, "adapter"), tmp_path / "posterior")
-    assert again.suggested_sigmas == sigmas
+    assert again.suggested_noise == sigmas
     assert again.posterior == source
     assert again.distances_squared == model.distances_squared
 
@@ -301,7 +383,12 @@ def test_bad_optimise_input(run_bound, good, tmp_path, checkpoints, problem_file
     code, _, err = run_bound(*flat(good), "--optimize", 1, "--family", "isotropic")
     assert code == 2
     assert "does not go with --family isotropic" in err
+    code, _, err = run_bound(*flat(good), "--family", "diagonal")
+    assert code == 2
+    assert "a scale for each weight, which --optimize STEPS learns" in err
     model, sample = opened(checkpoints, "adapter"), read_sample([problem_file])
+    with pytest.raises(InputError, match="which --optimize learns: give it steps"):
+        certify(model, sample, Settings(family="diagonal", pilot=5))
     with pytest.raises(InputError, match="needs a folder"):
         certify(model, sample, Settings(optimize=1, pilot=5))
     search, strata, scales = start(checkpoints, problem_file, "adapter")

@@ -17,6 +17,7 @@ from pacbayes.data.sample import read_sample
 from pacbayes.errors import InputError
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.opening import open_fine_tuned
+from pacbayes.models.posterior_file import with_posterior
 from pacbayes.sample.pretrain import encode_batch
 from pacbayes.sample.problems import variant_problems
 from pacbayes.settings import Settings
@@ -294,10 +295,38 @@ def test_saved_notes_reach_the_certificate(checkpoints, tokenizer, rows, data, t
     folders_of(tmp_path, checkpoints, tokenizer, rows, "adapter", "loop")
     opened = open_fine_tuned(OpenOptions(checkpoint=tmp_path / "loop"))
     noted = json.loads((tmp_path / "loop" / "pacbayes.json").read_text())
-    assert opened.suggested_sigmas == noted["sigma_posterior"]
+    assert opened.suggested_noise == noted["sigma_posterior"]
     assert all(".lora_B." in name for name in opened.sizes)  # A is at its initial value
     assert all(bool((tensor == 0).all()) for tensor in opened.prior_centre.values())
     assert opened.prior.path == str(tmp_path / "loop" / "initial_adapter")
+
+
+@pytest.mark.parametrize("kind", ["adapter", "full"])
+def test_a_scale_for_each_weight(checkpoints, tokenizer, rows, data, tmp_path, kind):
+    """Starting alike it is the same bound; trained and saved, its file is certified as it is."""
+    model = fresh(checkpoints, kind)
+    alike = pacbayes.train_objective(model, n=N, loss="nll")
+    objective = pacbayes.train_objective(model, n=N, loss="nll", family="diagonal")
+    assert objective.kl().item() == pytest.approx(alike.kl().item(), rel=1e-6)
+    with alike.noise(rows[0][:3]):
+        one = model(input_ids=rows[0][:3]).logits
+    with objective.noise(rows[0][:3]):
+        two = model(input_ids=rows[0][:3]).logits
+    torch.testing.assert_close(one, two)
+    train_by_hand(model, rows, objective)
+    save(model, tmp_path / "ckpt", tokenizer)
+    objective.save(tmp_path / "ckpt")
+    prior = checkpoints / "base" if kind == "full" else None
+    opened = open_fine_tuned(OpenOptions(checkpoint=tmp_path / "ckpt", prior=prior))
+    assert opened.suggested_noise == pytest.approx(objective.sigmas, rel=1e-12)
+    given = with_posterior(opened, tmp_path / "ckpt" / "posterior.safetensors")
+    settings = Settings(losses=("nll",), passes=1, pilot=20)
+    (found,) = certify(given, read_sample([data]), settings)
+    assert found.posterior.family == "diagonal"
+    size = sum(group.size for group in found.posterior.groups)
+    rounded = 2e-4 * size  # the certificate takes the prior's scale from the grid
+    assert found.kl == pytest.approx(objective.kl().item(), rel=1e-4, abs=rounded)
+    assert 0 < sum(group.anisotropy for group in found.posterior.groups) <= found.kl
 
 
 def test_prior_given_as_tensors_or_folder(checkpoints):
@@ -327,6 +356,7 @@ def test_prior_given_as_tensors_or_folder(checkpoints):
         ({"seed": -1}, "`seed` must lie in"),
         ({"loss": "exakt"}, "`loss` must be one of exact, token, nll"),
         ({"bound": "catoni"}, "`bound` must be one of"),
+        ({"family": "low-rank"}, "`family` must be one of per-tensor, diagonal, got 'low-rank'"),
     ],
 )
 def test_bad_numbers_and_names(checkpoints, options, message):

@@ -26,7 +26,7 @@ VACUOUS = 3
 
 _LOSSES = ("exact", "token", "nll")
 _OBJECTS = ("drawn", "compressed", "tokens")
-_FAMILIES = ("isotropic", "per-group", "per-tensor")
+_FAMILIES = ("isotropic", "per-group", "per-tensor", "diagonal")
 _DRAW_MODES = ("auto", "example", "block")
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 
@@ -62,7 +62,7 @@ def bound(
         str,
         typer.Option(
             help=f"Posteriors that are searched: {', '.join(_FAMILIES)} (one noise scale for all, "
-            "each --group, each tensor)."
+            "each --group, each tensor; each weight, learned by --optimize)."
         ),
     ] = "per-tensor",
     group: Annotated[
@@ -180,7 +180,11 @@ def bound(
     groups = _groups(family, group or [])
     if prior_data and prior is None:
         raise InputError("--prior-data says what a prior was trained on; give it as --prior.")
-    if posterior is not None and family != "per-tensor":
+    if family == "diagonal" and not optimize:
+        raise InputError(
+            "--family diagonal has a scale for each weight, which --optimize STEPS learns."
+        )
+    if posterior is not None and family not in ("per-tensor", "diagonal"):
         raise InputError("--posterior has noise scales of its own; --family and --group search.")
     if prior_scale is not None and not 0 < prior_scale < math.inf:
         raise InputError(f"--prior-scale must be positive and finite, got {prior_scale}.")

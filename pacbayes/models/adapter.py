@@ -71,7 +71,7 @@ def open_adapter(options: OpenOptions) -> FineTuned:
         noise=noise_of(model, parameters, options.draw_mode),
         prior_centre={k: before[k] for k in changed},
         relative_scales=noted or factor_scales(changed),
-        suggested_sigmas=suggested_sigmas(options.checkpoint, changed),
+        suggested_noise=suggested_sigmas(options.checkpoint, changed),
         posterior=source_of(options.checkpoint, options),
         prior=prior,
         base=source,

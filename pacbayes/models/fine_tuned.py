@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pacbayes.models.loading import Source
 from pacbayes.models.noise import Noise
+from pacbayes.posteriors.family import Spread
 from pacbayes.posteriors.sums import distance_squared
 
 
@@ -27,8 +28,9 @@ class FineTuned:
         prior_centre: The prior's mean of each covered tensor, on the CPU.
         relative_scales: Scale of each covered tensor under the prior, up to the common factor;
             a function of the prior alone (the noise noted with it, or its weights' own size).
-        suggested_sigmas: Posterior scales stored with the checkpoint, or empty.
-        posterior_given: Whether those scales are to be certified as they are.
+        suggested_noise: The law of each tensor's noise that is stored with the checkpoint or in a
+            posterior's file, or empty.
+        posterior_given: Whether it is to be certified as it is.
         posterior, prior, base: What was read; the posterior is a file if its centre was moved.
         checkpoint: The folder opened, if the posterior is not that itself.
         assumptions: What the KL rests on, in plain sentences.
@@ -41,7 +43,7 @@ class FineTuned:
     noise: Noise
     prior_centre: dict[str, Tensor]
     relative_scales: dict[str, float]
-    suggested_sigmas: dict[str, float]
+    suggested_noise: Mapping[str, Spread]
     posterior: Source
     prior: Source
     base: Source | None = None

@@ -56,7 +56,7 @@ def open_full(options: OpenOptions) -> FineTuned:
         noise=noise_of(model, changed, options.draw_mode),
         prior_centre={k: before[k].detach().cpu() for k in changed},
         relative_scales=noted or root_mean_squares(before, changed),
-        suggested_sigmas=suggested_sigmas(options.checkpoint, changed),
+        suggested_noise=suggested_sigmas(options.checkpoint, changed),
         posterior=source_of(options.checkpoint, options),
         prior=source_of(options.prior, options),
         assumptions=(

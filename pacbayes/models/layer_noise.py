@@ -23,7 +23,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from pacbayes.errors import InputError
-from pacbayes.models.noise import overwrite, places
+from pacbayes.models.noise import OTHER, overwrite, places
 from pacbayes.models.row_noise import (
     Batch,
     ByTokens,
@@ -32,11 +32,9 @@ from pacbayes.models.row_noise import (
     look_up,
     multiply,
 )
+from pacbayes.posteriors.family import Spread
 from pacbayes.posteriors.noise import Draw
-
-_OTHER = 1 << 24
-"""Parts of a draw from here on are noise that is not made as a whole tensor; from twice this on,
-the second piece of noise of an embedding that is a head as well."""
+from pacbayes.posteriors.spread import is_none
 
 
 class LayerNoise:
@@ -66,7 +64,7 @@ class LayerNoise:
     def applied(
         self,
         draws: Sequence[Draw],
-        sigmas: Mapping[str, Any],
+        sigmas: Mapping[str, Spread],
         lengths: Sequence[int] = (),
     ) -> Iterator[None]:
         """See `Noise.applied`; the batch must be padded to its longest row, on the right.
@@ -79,10 +77,10 @@ class LayerNoise:
             raise ValueError(f"{len(draws)} draws, but {len(lengths)} lengths.")
         weights = {
             name: Weight(
-                centre=tensor, sigma=sigmas[name], place=self._places[name], part=_OTHER + index
+                centre=tensor, sigma=sigmas[name], place=self._places[name], part=OTHER + index
             )
             for index, (name, tensor) in enumerate(self.tensors.items())
-            if sigmas.get(name, 0.0) != 0.0
+            if not is_none(sigmas.get(name, 0.0))
         }
         batch = Batch(draws=tuple(draws), lengths=tuple(lengths))
         forward = _ForwardPass(weights, batch, self._by_tokens)
@@ -209,7 +207,7 @@ class _ForwardPass(TorchFunctionMode):
         known = self._known.get(name, {})
         weight = replace(self._weights[name], by_input=by_input)
         if known:
-            weight = replace(weight, part=weight.part + _OTHER)
+            weight = replace(weight, part=weight.part + OTHER)
         rows = self._as_rows(name, x)
         if rows.ndim != 3:
             self._refuse(name, f"is multiplied with a tensor of shape {tuple(x.shape)}")

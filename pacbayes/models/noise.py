@@ -14,7 +14,14 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from pacbayes.posteriors.family import Family, Spread
 from pacbayes.posteriors.noise import Draw, standard_normals
+from pacbayes.posteriors.spread import is_none
+
+OTHER = 1 << 24
+"""Parts of a draw from here on are noise that is not made as a whole tensor; from twice this on,
+the second piece of noise of an embedding that is a head as well; from three times this on, variates
+beyond one for each weight."""
 
 _SMALL = 1 << 14
 _SMALL_ON_DEVICE = 1 << 20
@@ -44,16 +51,16 @@ class Noise(Protocol):
     def applied(
         self,
         draws: Sequence[Draw],
-        sigmas: Mapping[str, float],
+        sigmas: Mapping[str, Spread],
         lengths: Sequence[int] = (),
     ) -> AbstractContextManager[None]:
-        """A context in which the model computes with its weights plus sigma times the draw.
+        """A context in which the model computes with its weights plus noise from the draw.
 
         Args:
             draws: The draw of each row of the batch; a single one for all rows if not `per_row`.
                 Rows with equal draws compute with the same weights.
-            sigmas: Standard deviation for each tensor; a tensor that is not named gets none. A
-                negative one gives the mirrored draw.
+            sigmas: The law of each tensor's noise, for most a standard deviation; a tensor that is
+                not named gets none. A negative number gives the mirrored draw.
             lengths: Tokens of each row before its padding; needed if `per_row`.
         """
         ...
@@ -66,6 +73,14 @@ def overwrite(tensors: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> No
             tensors[name].copy_(value)
 
 
+def beside(noise: Mapping[str, Spread], tensors: Mapping[str, Tensor]) -> dict[str, Spread]:
+    """Scales of single weights on the devices of their tensors, where they are needed."""
+    return {
+        name: spread.to(tensors[name].device) if isinstance(spread, Tensor) else spread
+        for name, spread in noise.items()
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where the noise of a tensor lies in a draw.
@@ -74,11 +89,13 @@ class Place:
         part: The part of the draw.
         size: Variates in the part.
         start: The tensor's first one.
+        index: Which of the tensors it is.
     """
 
     part: int
     size: int
     start: int
+    index: int
 
 
 def places(tensors: Mapping[str, Tensor]) -> dict[str, Place]:
@@ -91,12 +108,12 @@ def places(tensors: Mapping[str, Tensor]) -> dict[str, Place]:
             groups.append([])
             size = tensor.numel()
         groups[-1].append(name)
-    found = {}
+    found: dict[str, Place] = {}
     for part, names in enumerate(groups):
         ends = list(accumulate(tensors[name].numel() for name in names))
         for name, end in zip(names, ends, strict=True):
             start = end - tensors[name].numel()
-            found[name] = Place(part=part, size=ends[-1], start=start)
+            found[name] = Place(part=part, size=ends[-1], start=start, index=len(found))
     return found
 
 
@@ -106,19 +123,37 @@ def normals_at(place: Place, draws: Sequence[Draw], tensor: Tensor) -> Tensor:
     return made[:, place.start : place.start + tensor.numel()]
 
 
-def drawn(centre: Tensor, sigma: float | Tensor, normals: Tensor) -> Tensor:
-    """The centre plus sigma times each row of normals, in the centre's type.
+def with_further(
+    normals: Tensor, sigma: Spread, place: Place, draws: Sequence[Draw], tensor: Tensor
+) -> Tensor:
+    """The variates of the draws for a tensor with those added that its noise takes beyond them."""
+    further = sigma.n_normals - tensor.numel() if isinstance(sigma, Family) else 0
+    if not further:
+        return normals
+    part = 3 * OTHER + place.index
+    return torch.cat(
+        [normals, standard_normals(draws, further, part=part, device=tensor.device)], dim=1
+    )
+
+
+def drawn(centre: Tensor, sigma: Spread, normals: Tensor) -> Tensor:
+    """The centre plus noise from each row of normals, in the centre's type.
 
     Args:
         centre: The values without noise.
-        sigma: Standard deviation.
-        normals: Standard normals, shape (draws, centre.numel()).
+        sigma: The law of the noise.
+        normals: Standard normals, shape (draws, centre.numel()) or what its family takes.
 
     Returns:
         Shape (draws, *centre.shape).
     """
+    if isinstance(sigma, Family):
+        (noise,) = sigma.noise(normals).values()
+        return (centre + noise).to(centre.dtype)
     noise = normals.view(len(normals), *centre.shape)
     if isinstance(sigma, Tensor):
+        wide = torch.promote_types(centre.dtype, noise.dtype)
+        sigma = sigma.to(noise.device, wide) if sigma.ndim else sigma
         return (centre + sigma * noise).to(centre.dtype)
     if torch.is_grad_enabled():
         return torch.add(centre, noise, alpha=sigma).to(centre.dtype)
@@ -149,17 +184,19 @@ class WeightNoise:
     def applied(
         self,
         draws: Sequence[Draw],
-        sigmas: Mapping[str, float],
+        sigmas: Mapping[str, Spread],
         lengths: Sequence[int] = (),
     ) -> Iterator[None]:
         """See `Noise.applied`."""
-        noisy = {name: sigma for name, sigma in sigmas.items() if sigma != 0}
+        noisy = {name: sigma for name, sigma in sigmas.items() if not is_none(sigma)}
         try:
             with torch.no_grad():
                 for name, sigma in noisy.items():
-                    normals = normals_at(self._places[name], draws, self.tensors[name])
+                    tensor, place = self.tensors[name], self._places[name]
+                    normals = normals_at(place, draws, tensor)
+                    normals = with_further(normals, sigma, place, draws, tensor)
                     (value,) = drawn(self._centre[name], sigma, normals)
-                    self.tensors[name].copy_(value)
+                    tensor.copy_(value)
             yield
         finally:
             overwrite(self.tensors, {name: self._centre[name] for name in noisy})

@@ -1,4 +1,4 @@
-"""`posterior.safetensors`: a model at the centre of a saved posterior, with the scales in it."""
+"""`posterior.safetensors`: a model at the centre of a saved posterior, with the noise in it."""
 
 from __future__ import annotations
 
@@ -6,50 +6,50 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from pacbayes.data.records import sha256_of
 from pacbayes.errors import InputError
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
-from pacbayes.posteriors.families import name_of
-from pacbayes.posteriors.isotropic import Isotropic
-from pacbayes.posteriors.per_group import PerGroup
+from pacbayes.models.noise import beside
+from pacbayes.posteriors.family import Family, Spread
 from pacbayes.posteriors.saved import load, save
+from pacbayes.posteriors.spread import around, spreads
 
 NAME = "posterior.safetensors"
 
 
-def write_posterior(path: Path, model: FineTuned, sigmas: Mapping[str, float]) -> Source:
-    """Writes the model's centre with a scale for each covered tensor.
+def write_posterior(path: Path, model: FineTuned, noise: Mapping[str, Spread]) -> Source:
+    """Writes the model's centre with a scale for each covered tensor, or for each of its weights.
 
     Raises:
         InputError: It cannot be written.
     """
-    posterior = PerGroup(
-        means={name: tensor.detach() for name, tensor in model.noise.tensors.items()},
-        groups={name: (name,) for name in sigmas},
-        scales={name: torch.tensor(s, dtype=torch.float64) for name, s in sigmas.items()},
-    )
+    means = {name: tensor.detach() for name, tensor in model.noise.tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save(posterior, path)
+    save(around(means, noise), path)
     return Source(path=str(path), sha256=sha256_of(path))
 
 
-def with_posterior(model: FineTuned, path: Path) -> FineTuned:
-    """The model at the centre of a saved posterior, to be certified with the scales in it.
+def read_posterior(path: Path) -> tuple[Family, dict[str, Spread]]:
+    """A saved posterior, and the noise of each tensor.
 
     Raises:
-        InputError: The file cannot be read, is of a family with more than one scale in a tensor, or
-            does not hold exactly the covered tensors.
+        InputError: The file cannot be read, or has tensors that depend on one another.
     """
     posterior = load(path)
-    if not isinstance(posterior, (Isotropic, PerGroup)):
-        raise InputError(
-            f"is of the family {name_of(posterior)!r}; only posteriors with one scale for each "
-            "tensor (isotropic, per-group) can be certified so far.",
-            path=path,
-        )
+    try:
+        return posterior, spreads(posterior)
+    except InputError as error:
+        raise InputError(str(error), path=path) from error
+
+
+def with_posterior(model: FineTuned, path: Path) -> FineTuned:
+    """The model at the centre of a saved posterior, to be certified with the noise in it.
+
+    Raises:
+        InputError: See `read_posterior`; or it does not hold exactly the covered tensors.
+    """
+    posterior, noise = read_posterior(path)
     covered = model.noise.tensors
     for name in sorted(covered.keys() ^ posterior.means.keys()):
         has = "has" if name in posterior.means else "lacks"
@@ -65,7 +65,7 @@ def with_posterior(model: FineTuned, path: Path) -> FineTuned:
             )
     return replace(
         model.recentred(posterior.means),
-        suggested_sigmas={name: posterior.scale_of(name).item() for name in covered},
+        suggested_noise=beside({name: noise[name] for name in covered}, covered),
         posterior=Source(path=str(path), sha256=sha256_of(path)),
         checkpoint=model.folder,
         posterior_given=True,

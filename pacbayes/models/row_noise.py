@@ -6,7 +6,7 @@ A row is one example with its padding; rows that share a draw are a unit. Two wa
 - by tokens: for one unit with activations X (tokens, in) and weight noise E of independent
   N(0, σ²) entries, the noise X E of the outputs is normal with covariance σ² X Xᵀ over tokens,
   independently for each output unit. So it is drawn as σ (X Xᵀ)^½ Z with Z (tokens, out) standard
-  normal: `tokens` instead of `in` variates for each output unit.
+  normal: `tokens` instead of `in` variates for each output unit. Other noise is made explicitly.
 
 The root is the symmetric one, from the eigenvalues of X Xᵀ in float64. Any root gives the same law,
 and a QR factor of X is one as well; but where X is rank-deficient (repeated tokens make equal rows
@@ -19,13 +19,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pacbayes.models.noise import Place, drawn, normals_at
+from pacbayes.models.noise import Place, drawn, normals_at, with_further
+from pacbayes.posteriors.family import Family, Spread
 from pacbayes.posteriors.noise import Draw, standard_normals
+from pacbayes.posteriors.spread import one_scale
 
 ByTokens = Callable[[int, int, int], bool]
 """Whether to multiply by tokens, from the numbers of tokens of a unit, of inputs and outputs."""
@@ -121,21 +124,24 @@ class Weight:
 
     Attributes:
         centre: Its values without noise.
-        sigma: Standard deviation of its noise.
+        sigma: The law of its noise.
         place: Where its noise lies in a draw, when all of it is made.
         part: A part of a draw for its noise where that is made in another form.
         by_input: Whether a matrix is stored as (in, out) and not as (out, in).
     """
 
     centre: Tensor
-    sigma: float
+    sigma: Spread
     place: Place
     part: int
     by_input: bool = False
 
     def values(self, rows: Rows, batch: Batch) -> Tensor:
         """Its values for some rows, shape (rows, *shape)."""
-        return drawn(self.centre, self.sigma, batch.normals(rows, self.place, self.centre))
+        normals = batch.normals(rows, self.place, self.centre)
+        draws = batch.draws_of(rows)
+        normals = with_further(normals, self.sigma, self.place, draws, self.centre)
+        return drawn(self.centre, self.sigma, normals)
 
     @property
     def as_map(self) -> Tensor:
@@ -147,7 +153,8 @@ def look_up(ids: Tensor, weight: Weight, batch: Batch) -> tuple[Tensor, Known]:
     """Embeddings (rows, width, features) of ids (rows, width), and what was drawn for them.
 
     Only the embeddings of the ids that occur among a unit's tokens are drawn, in the order of the
-    ids; padding gets the centre.
+    ids; padding gets the centre. Noise of dependent weights is made for the whole matrix, and made
+    again if that is a head as well.
     """
     out = functional.embedding(ids, weight.centre)
     on_host = ids.cpu()  # one wait for a GPU, as how many ids occur must be known, not one a unit
@@ -158,9 +165,15 @@ def look_up(ids: Tensor, weight: Weight, batch: Batch) -> tuple[Tensor, Known]:
             indices.to(ids.device, non_blocking=True)
             for indices in batch.gather(unit, on_host).unique(return_inverse=True)
         )
+        if isinstance(weight.sigma, Family):
+            (matrix,) = weight.values(unit[:1], batch)
+            batch.scatter(unit, matrix[found][place], out)
+            continue
         centre = weight.centre[found]
         normals = standard_normals([draw], centre.numel(), part=weight.part, device=ids.device)
-        (values,) = drawn(centre, weight.sigma, normals)
+        sigma = weight.sigma
+        of_found = sigma[found] if isinstance(sigma, Tensor) and sigma.ndim else sigma
+        (values,) = drawn(centre, of_found, normals)
         batch.scatter(unit, values[place], out)
         known[draw] = (found, values)
     return out, known
@@ -187,6 +200,7 @@ def multiply(
     """
     n_in, n_out = weight.as_map.shape
     by_tokens = by_tokens or cheaper_way(x.device)
+    by_tokens = by_tokens if one_scale(weight.sigma) else lambda *_: False
     chosen: list[list[int]] = []
     explicit: list[list[int]] = []
     for unit in batch.units:
@@ -229,7 +243,8 @@ def _by_tokens(x: Tensor, weight: Weight, draw: Draw, root: Tensor, known: Known
     n_tokens, n_out = len(x), weight.as_map.shape[1]
     normals = standard_normals([draw], n_tokens * n_out, part=weight.part, device=x.device)
     noise = root @ normals.view(n_tokens, n_out).to(root.dtype)
-    out = (x @ weight.as_map + weight.sigma * noise).to(x.dtype)
+    sigma: Any = weight.sigma  # of all weights: other noise is never made this way
+    out = (x @ weight.as_map + sigma * noise).to(x.dtype)
     if draw in known:
         found, values = known[draw]
         out[:, found] = x @ values.T

@@ -1,4 +1,4 @@
-"""A Gaussian over a model's tensors that can be trained: means, scales, KL, and noisy forwards."""
+"""A Gaussian over a model's weights that can be trained: means, scales, KL, and noisy forwards."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from pacbayes.models.noise import Noise, drawn, normals_at, places
 from pacbayes.posteriors.noise import Draw
 from pacbayes.posteriors.prior_scale import GRID, Grid
 
+LEARNED = ("per-tensor", "diagonal")
+"""Families whose scales gradient steps can move."""
+
 _MOST_WEIGHTS = 1 << 30
 """Weights that the rows of a batch may have together: the backward pass keeps them all."""
 
 
 class TrainablePosterior:
-    """Means and one log-scale for each tensor, against a prior whose common scale is the best one.
+    """Means and log-scales, against a prior whose common scale is the best one.
 
     Args:
         model: The model that the tensors belong to.
         noise: Which of its tensors are covered, and whether rows of a batch can have own draws.
         means: Mean of each covered tensor; the model's own parameters, or tensors apart from them.
-        log_sigmas: Natural logarithm of each tensor's posterior scale, shape (tensors,), in the
-            order of `noise.tensors`.
+        log_sigmas: Natural logarithms of the posterior's scales in the order of `noise.tensors`:
+            one for each tensor, shape (tensors,), or one for each weight, shape (weights,).
         prior_centre: The prior's mean of each tensor.
         relative_scales: The prior's scale of each tensor up to the common factor.
         grid: Where the common factor lies.
@@ -54,27 +57,46 @@ class TrainablePosterior:
 
     @property
     def sigmas(self) -> dict[str, Tensor]:
-        """The posterior's scales, with their gradient."""
-        return dict(zip(self.means, self.log_sigmas.exp().unbind(), strict=True))
+        """The posterior's scales, with their gradient; of the tensors' shapes or without any."""
+        return self._by_tensor(self.log_sigmas.exp())
+
+    def _by_tensor(self, values: Tensor) -> dict[str, Tensor]:
+        """What belongs to each tensor, of its shape where that is more than one number."""
+        if len(values) == len(self.means):
+            return dict(zip(self.means, values.unbind(), strict=True))
+        parts = values.split([mean.numel() for mean in self.means.values()])
+        pairs = zip(self.means.items(), parts, strict=True)
+        return {name: part.view(mean.shape) for (name, mean), part in pairs}
 
     def kl(self) -> Tensor:
         """KL(Q‖P) in nats at the best common prior scale s, float64, differentiable.
 
         With the energy e = Σ_l (d_l σ_l² + ‖Δ_l‖²)/c_l² and D = Σ_l d_l it is
         ½ (e/s² − D + D ln s² − Σ_l d_l ln(σ_l²/c_l²)), and s² = e/D within the ends of the grid.
-        The certificate takes s from the grid itself.
+        Of scales for single weights, σ_l² and its logarithm are the means over the tensor. The
+        certificate takes s from the grid itself.
         """
-        logs = self.log_sigmas.double()
+        logs, squares = self._means_of_logs_and_squares()
         sizes, scales = self._sizes.to(logs.device), self._scales.to(logs.device)
         shifts = [
             (mean - self._prior[name]).double().square().sum() for name, mean in self.means.items()
         ]
         shift = torch.stack([s.to(shifts[0].device) for s in shifts]).to(logs.device)
-        energy = ((sizes * (2 * logs).exp() + shift) / scales**2).sum()
+        energy = ((sizes * squares + shift) / scales**2).sum()
         total = sizes.sum()
         variance = (energy / total).clamp(*self._range)
         spread = (2 * sizes * (logs - scales.log())).sum()
         return 0.5 * (energy / variance - total + total * variance.log() - spread)
+
+    def _means_of_logs_and_squares(self) -> tuple[Tensor, Tensor]:
+        """Mean over each tensor of ln σ and of σ², shapes (tensors,), float64."""
+        logs = self.log_sigmas.double()
+        squares = (2 * logs).exp()
+        if len(logs) == len(self.means):
+            return logs, squares
+        pairs = [self._by_tensor(values).values() for values in (logs, squares)]
+        mean_logs, mean_squares = (torch.stack([v.mean() for v in values]) for values in pairs)
+        return mean_logs, mean_squares
 
     @contextmanager
     def perturbed(self, draws: Sequence[Draw], width: int) -> Iterator[None]:

@@ -5,17 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from pacbayes.bounds import certified, log_xi
 from pacbayes.certificate import Certificate, CertifiedObject, Complexity, Posterior, TensorGroup
+from pacbayes.data.records import sha256_of
+from pacbayes.errors import InputError
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
+from pacbayes.models.noise import Place, with_further
+from pacbayes.models.posterior_file import read_posterior
 from pacbayes.models.writing import computing_with, write_checkpoint
 from pacbayes.objects.run import Evaluated, FloatArray, Run, mean_interval, network_certificates
-from pacbayes.posteriors import noise
+from pacbayes.posteriors import density, noise
+from pacbayes.posteriors.family import Spread
+from pacbayes.posteriors.prior import GaussianPrior
+from pacbayes.posteriors.spread import ONE_SCALE, as_family
 
 DRAWN_ONCE = (
     "The network was drawn from the posterior once, with noise fixed by the seed, and never drawn "
@@ -48,8 +57,32 @@ class Draw:
         return max(0.0, math.nextafter(total, math.inf))
 
 
-def draw(model: FineTuned, posterior: Posterior, *, seed: int) -> Draw:
-    """The one network of this posterior and this seed."""
+def noise_of(posterior: Posterior) -> dict[str, Spread]:
+    """The law of each tensor's noise: from the certificate, or from the file that it names.
+
+    Raises:
+        InputError: The file cannot be read, or is another by now.
+    """
+    if posterior.family == ONE_SCALE:
+        return {group.name: group.sigma_posterior for group in posterior.groups}
+    path = Path(posterior.centre.path)
+    if sha256_of(path) != posterior.centre.sha256:
+        raise InputError("is no longer the posterior that was certified.", path=path)
+    return read_posterior(path)[1]
+
+
+def draw(
+    model: FineTuned, posterior: Posterior, *, seed: int, laws: Mapping[str, Spread] | None = None
+) -> Draw:
+    """The one network of this posterior and this seed.
+
+    Args:
+        model: At the posterior's centre.
+        posterior: Q.
+        seed: Of the noise.
+        laws: What `noise_of` gives, if that is known.
+    """
+    laws = noise_of(posterior) if laws is None else laws
     once = noise.Draw(
         key=noise.NoiseKey(seed=seed, stream=noise.Stream.DRAWN_NETWORK, stratum=0),
         number=0,
@@ -59,12 +92,23 @@ def draw(model: FineTuned, posterior: Posterior, *, seed: int) -> Draw:
     weights, ratios = {}, {}
     for part, (name, tensor) in enumerate(model.noise.tensors.items()):
         normals = noise.standard_normals([once], tensor.numel(), part=part)
-        z = normals[0].double().reshape(tensor.shape)
-        centre = tensor.detach().cpu().double()
-        weights[name] = centre + groups[name].sigma_posterior * z
-        ratios[name] = log_density_ratio(
-            groups[name], z, centre - model.prior_centre[name].detach().double()
-        )
+        centre, prior = tensor.detach().cpu().double(), model.prior_centre[name].detach().double()
+        law = laws[name]
+        if isinstance(law, float):
+            z = normals[0].double().reshape(tensor.shape)
+            weights[name] = centre + law * z
+            ratios[name] = log_density_ratio(groups[name], z, centre - prior)
+        else:
+            place = Place(part=part, size=tensor.numel(), start=0, index=part)
+            normals = with_further(normals, law, place, [once], centre)
+            alone = as_family(name, law, centre)
+            weights[name] = centre + alone.noise(normals.double())[name][0]
+            scale = torch.tensor(groups[name].sigma_prior, dtype=torch.float64)
+            ratios[name] = density.log_density_ratio(
+                alone,
+                GaussianPrior(centre={name: prior}, scales={name: scale}),
+                {name: weights[name]},
+            )
     return Draw(weights=weights, log_ratio_by_group=ratios)
 
 
@@ -88,7 +132,9 @@ def log_density_ratio(group: TensorGroup, z: Tensor, shift: Tensor) -> float:
 
 def write_draw(run: Run) -> tuple[Draw, Source]:
     """Draws the run's network and writes it."""
-    found = draw(run.model, run.certificates[0].posterior, seed=run.settings.seed)
+    posterior = run.certificates[0].posterior
+    laws = run.settings.team.led(lambda: noise_of(posterior))
+    found = draw(run.model, posterior, seed=run.settings.seed, laws=laws)
     with computing_with(run.model, found.weights):
         folder = run.folder / "drawn"
         return found, run.settings.team.led(lambda: write_checkpoint(run.model, folder))

@@ -93,6 +93,10 @@ class Family(ABC):
         """
 
     @abstractmethod
+    def spread(self, name: str) -> Spread:
+        """The law of one tensor's noise alone, see `Spread`."""
+
+    @abstractmethod
     def scaled(self, factor: float) -> Self:
         """The same with all standard deviations times a positive factor."""
 
@@ -128,6 +132,12 @@ class Family(ABC):
             end = start + mean.numel()
             yield name, normals[:, start:end].reshape(-1, *mean.shape)
             start = end
+
+
+Spread = float | Tensor | Family
+"""The law of one tensor's noise: one scale for its weights, as a number or without dimensions; one
+for each of them, of the tensor's shape; or, of dependent weights, a family over this tensor alone.
+Numbers may be negative, for mirrored noise, and 0, for none."""
 
 
 def require_factor(factor: float) -> float:

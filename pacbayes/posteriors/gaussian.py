@@ -1,4 +1,4 @@
-"""Gaussian prior and posterior with one scale for each group of weights, and their KL."""
+"""The KL of groups of weights, each with one scale in the prior, from a certificate's numbers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ than (log2 d + 2) ulps, 1e-14 at d = 2**40."""
 
 
 def group_kl(group: TensorGroup) -> float:
-    """KL(N(w, σ_Q²) ‖ N(w₀, σ_P²)) of one group in nats, rounded up.
+    """KL(Q‖P) of one group in nats, rounded up.
 
-    The variance part is d/2 (ρ − 1 − ln ρ) with ρ = σ_Q²/σ_P².
+    That of N(w, σ_Q²) to N(w₀, σ_P²), whose variance part is d/2 (ρ − 1 − ln ρ) with ρ = σ_Q²/σ_P²,
+    and the anisotropy: for P of one scale the KL is exactly their sum if σ_Q is the root mean
+    square.
     """
     spread = group.size * _spread(group.sigma_posterior, group.sigma_prior)
     shift = group.distance_squared / group.sigma_prior**2
-    return 0.5 * (spread + shift) * (1 + _RELATIVE_ERROR)
+    alike = 0.5 * (spread + shift) * (1 + _RELATIVE_ERROR)
+    return alike + group.anisotropy if group.anisotropy == 0 else _up(alike + group.anisotropy)
+
+
+def _up(value: float) -> float:
+    return math.nextafter(value, math.inf)
 
 
 def _spread(sigma: float, reference: float) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from pacbayes.posteriors.family import Family, Marginal
+from pacbayes.posteriors.family import Family, Marginal, Spread
 from pacbayes.posteriors.sums import Sum, pieces, total
 
 
@@ -22,6 +22,11 @@ class Independent(Family):
     def noise(self, normals: Tensor) -> dict[str, Tensor]:
         """See `Family.noise`."""
         return {name: z * self.scale_of(name).to(z) for name, z in self.split(normals)}
+
+    def spread(self, name: str) -> Spread:
+        """See `Family.spread`."""
+        scale = self.scale_of(name)
+        return scale if scale.ndim else scale.item()
 
     def marginal(self, name: str) -> Marginal:
         """See `Family.marginal`."""

@@ -27,7 +27,7 @@ from pacbayes.posteriors.checks import (
     require_shape,
 )
 from pacbayes.posteriors.excess import excess
-from pacbayes.posteriors.family import Family, Marginal, require_factor
+from pacbayes.posteriors.family import Family, Marginal, Spread, require_factor
 from pacbayes.posteriors.independent import weighed_squares
 from pacbayes.posteriors.sums import Sum, total
 
@@ -86,6 +86,18 @@ class Kronecker(Family):
         if name in self.scales:
             return z * self.scales[name].to(z)
         return self.rows[name].to(z) @ z @ self.columns[name].to(z).T
+
+    def spread(self, name: str) -> Spread:
+        """See `Family.spread`."""
+        if name in self.scales:
+            scale = self.scales[name]
+            return scale if scale.ndim else scale.item()
+        return Kronecker(
+            means={name: self.means[name]},
+            rows={name: self.rows[name]},
+            columns={name: self.columns[name]},
+            scales={},
+        )
 
     def scaled(self, factor: float) -> Self:
         """See `Family.scaled`."""

@@ -29,7 +29,7 @@ from pacbayes.posteriors.checks import (
     require_shape,
 )
 from pacbayes.posteriors.excess import excess
-from pacbayes.posteriors.family import Family, Marginal, require_factor
+from pacbayes.posteriors.family import Family, Marginal, Spread, require_factor
 from pacbayes.posteriors.sums import Gram, Sum, gram, pieces, total
 
 _ULP = 2.0**-52
@@ -93,6 +93,15 @@ class LowRank(Family):
                 shared[name] = torch.tensordot(normals[:, start:end], factor, dims=1)
             start = end
         return {name: noise + shared[name] for name, noise in own.items()}
+
+    def spread(self, name: str) -> Spread:
+        """See `Family.spread`."""
+        return LowRank(
+            means={name: self.means[name]},
+            groups={name: (name,)},
+            scales={name: self.scales[name]},
+            factors={name: self.factors[name]},
+        )
 
     def scaled(self, factor: float) -> Self:
         """See `Family.scaled`."""

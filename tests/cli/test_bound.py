@@ -101,7 +101,8 @@ def changed(tmp_path, good, name):
             },
             "b.jsonl:1: id '7' is that of ",
         ),
-        "family": ({"--family": "diagonal"}, "--family must be one of isotropic, per-group"),
+        "family": ({"--family": "kronecker"}, "--family must be one of isotropic, per-group"),
+        "not learned": ({"--family": "diagonal"}, "for each weight, which --optimize STEPS learns"),
         "groups": ({"--family": "per-group"}, "must be given together"),
         "group": ({"--family": "per-group", "--group": "*"}, "--group must be NAME=PATTERN"),
         "not covered": (
@@ -119,7 +120,7 @@ CASES = [
     *("truncated", "pickle", "delta 0", "delta 1", "delta nan", "loss", "passes", "edges"),
     *("config type", "nan", "shapes", "messages", "out", "strata", "device", "held-out", "config"),
     *("prior split", "prior id", "prior scale", "tolerance", "levels"),
-    *("family", "groups", "group", "not covered"),
+    *("family", "not learned", "groups", "group", "not covered"),
     *("also", "tokens"),
 ]
 
