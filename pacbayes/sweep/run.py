@@ -67,11 +67,15 @@ def sweep(
             failed[cell.name] = _note_failure(cell, error, folder)
             tell(f"{place}: failed, {failed[cell.name]}")
             continue
-        tell(
-            f"{place}: risk on its own data {run.empirical_risk:.3f}, certified below "
-            f"{run.risk_bound[1]:.3f}, KL {run.kl:.0f} nats"
-        )
+        tell(f"{place}: {_told(run)}")
     return Outcome(runs=runs, failed=failed)
+
+
+def _told(run: Run) -> str:
+    return (
+        f"risk on its own data {run.empirical_risk:.3f}, certified below "
+        f"{run.risk_bound[1]:.3f}, KL {run.kl:.0f} nats"
+    )
 
 
 def _note_failure(cell: Cell, error: Exception, folder: Path) -> str:
