@@ -82,6 +82,9 @@ def sweep(
     passes: Annotated[int, typer.Option(help="Passes of posterior draws in a certificate.")] = 1,
     batch_size: Annotated[int, typer.Option(help="Records in a pass of certifying.")] = 64,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    workers: Annotated[
+        int, typer.Option(help="Cells at a time, each in a process of its own if above 1.")
+    ] = 1,
     resume: Annotated[
         bool,
         typer.Option(help="Go on with the sweep in --out; --no-resume refuses an --out with one."),
@@ -105,6 +108,8 @@ def sweep(
     check_out(out)
     if not resume and (out / "sweep.json").exists():
         raise InputError("holds a sweep already; give another --out.", path=out)
+    if workers < 1:
+        raise InputError(f"--workers must be at least 1, got {workers}.")
     grid = (_numbers("budgets", budgets, int), _numbers("seeds", seeds, int))
     _one_rule(windows=windows, strata_edges=strata_edges, strata_levels=strata_levels)
     from pacbayes.cli.bound import prepare
@@ -148,7 +153,7 @@ def sweep(
         _show_price(ready, cells, out, as_json=as_json)
         return
     ready.write()
-    _make(ready.study, cells, out, as_json=as_json)
+    _make(ready.study, cells, out, workers, as_json=as_json)
 
 
 def _one_rule(**rules: str | None) -> None:
@@ -207,12 +212,19 @@ def _show_price(ready: SetUp, cells: Sequence[Cell], out: Path, *, as_json: bool
     )
 
 
-def _make(study: Study, cells: Sequence[Cell], out: Path, *, as_json: bool) -> None:
+def _make(study: Study, cells: Sequence[Cell], out: Path, workers: int, *, as_json: bool) -> None:
     from pacbayes.cli.progress import progress
     from pacbayes.sweep.run import sweep as make
 
     with progress(shown=not as_json) as track:
-        found = make(study, cells, out, track=track, tell=lambda line: typer.echo(line, err=True))
+        found = make(
+            study,
+            cells,
+            out,
+            workers=workers,
+            track=track,
+            tell=lambda line: typer.echo(line, err=True),
+        )
     if as_json:
         runs = {name: run.to_dict() for name, run in found.runs.items()}
         typer.echo(json.dumps({"runs": runs, "failed": found.failed}))

@@ -29,7 +29,7 @@ from pacbayes.runs.reading import CERTIFICATE_FILE, RUN_FILE
 from pacbayes.settings import Settings
 from pacbayes.stratum import losses_at_prior
 from pacbayes.sweep.cells import Cell
-from pacbayes.sweep.fine_tune import fine_tune
+from pacbayes.sweep.fine_tune import fine_tune, seeded
 from pacbayes.sweep.held_out import Without
 from pacbayes.sweep.recipe import Recipe
 from pacbayes.sweep.samples import read_part, read_whole
@@ -79,6 +79,14 @@ def run_cell(study: Study, cell: Cell, folder: Path, track: Track = untold) -> R
     Raises:
         InputError: The pool has too few units, or whatever fine-tuning and certifying raise.
     """
+    with seeded(cell.seed_of("training")):
+        run = _made(study, cell, folder, track)
+    run.write(folder / RUN_FILE)
+    return run
+
+
+def _made(study: Study, cell: Cell, folder: Path, track: Track) -> Run:
+    """Everything of a cell but its run's file."""
     data = folder / TRAIN
     rule = study.rule(cell.stratum)
     report = write_subset(study.pool, rule, cell.budget, data, seed=cell.seed_of("subset"))
@@ -89,7 +97,7 @@ def run_cell(study: Study, cell: Cell, folder: Path, track: Track = untold) -> R
     sample = read_whole(data, cell.stratum, label_field=study.label_field)
     (certificate,) = certify(model, sample, settings, track=track)
     certificate.write(folder / CERTIFICATE_FILE)
-    run = Run.from_dict(
+    return Run.from_dict(
         {
             "schema": Run.schema,
             **values_of(certificate),
@@ -98,8 +106,6 @@ def run_cell(study: Study, cell: Cell, folder: Path, track: Track = untold) -> R
             **_tested(study, model, certificate, settings),
         }
     )
-    run.write(folder / RUN_FILE)
-    return run
 
 
 def settings_of(recipe: Recipe, cell: Cell) -> Settings:

@@ -38,6 +38,8 @@ _SCALES_RATE = 10.0
 def fine_tune(base: Path, data: Path, folder: Path, recipe: Recipe, *, n: int, seed: int) -> None:
     """Train on a file and save a checkpoint, with its prior noted where it is not the base.
 
+    Initial values and the order of the records are drawn globally: call it within `seeded`.
+
     Args:
         base: Folder of the base model.
         data: JSONL to train on.
@@ -45,22 +47,21 @@ def fine_tune(base: Path, data: Path, folder: Path, recipe: Recipe, *, n: int, s
             `pacbayes.json`; for a full fine-tune the model and its tokenizer.
         recipe: How to train.
         n: Independent units in the data.
-        seed: Of the adapter's initial values, the order of the records and the noise.
+        seed: Of the noise, and of whatever the Trainer draws.
 
     Raises:
         InputError: The model or the data cannot be read, or no record fits into the context.
     """
-    with _seeded(seed):
-        model, tokenizer = open_trainable(base, recipe)
-        examples = read_examples(data, tokenizer, context_of(model))
-        if recipe.method == "lora":
-            _save_adapter(model, folder / INITIAL)
-        objective = None
-        if recipe.objective == "bound":
-            objective = train_objective(
-                model, n=n, delta=recipe.delta, loss=recipe.loss, noise=_NOISE, seed=seed
-            )
-        _train(model, examples, folder, recipe, objective, recipe.kl_weight / n, seed)
+    model, tokenizer = open_trainable(base, recipe)
+    examples = read_examples(data, tokenizer, context_of(model))
+    if recipe.method == "lora":
+        _save_adapter(model, folder / INITIAL)
+    objective = None
+    if recipe.objective == "bound":
+        objective = train_objective(
+            model, n=n, delta=recipe.delta, loss=recipe.loss, noise=_NOISE, seed=seed
+        )
+    _train(model, examples, folder, recipe, objective, recipe.kl_weight / n, seed)
     if recipe.method == "lora":
         _save_adapter(model, folder)
         notes = f'{{"initial_adapter": "{INITIAL}"}}\n'
@@ -201,7 +202,7 @@ def _save_adapter(model: Any, folder: Path) -> None:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Global random numbers from a seed, as peft and the Trainer know no others; put back after."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002

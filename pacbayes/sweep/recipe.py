@@ -102,6 +102,8 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and not inside(value):
                 raise InputError(f"--{name.replace('_', '-')} is outside its range, got {value}.")
+        if self.device == "auto":
+            raise InputError("--device auto spreads one model; a sweep needs one device.")
         if not 0 < self.delta < 1:
             raise InputError(f"--delta must lie in (0, 1), got {self.delta}.")
 

@@ -40,6 +40,7 @@ def test_a_seed_is_a_function_of_the_cell_alone():
         (lambda: Recipe(method="half"), "--method must be one of lora, full, got 'half'"),
         (lambda: Recipe(learning_rate=NAN), "--learning-rate is outside its range, got nan"),
         (lambda: Recipe(steps=0), "--steps is outside its range, got 0"),
+        (lambda: Recipe(device="auto"), "a sweep needs one device"),
         (lambda: Recipe(delta=1), r"--delta must lie in \(0, 1\), got 1"),
     ],
 )

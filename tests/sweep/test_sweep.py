@@ -1,6 +1,9 @@
 """`pacbayes sweep` on the shipped sample: two cells too small to learn anything."""
 
 import hashlib
+import os
+import shutil
+import signal
 import sys
 
 import pytest
@@ -13,6 +16,7 @@ from pacbayes.models.opening import open_fine_tuned
 from pacbayes.planning.pilots import pilots_of
 from pacbayes.planning.target import MEASURED
 from pacbayes.runs import read_runs
+from pacbayes.sweep.cells import Cell
 
 CELLS = ("3..4-16-0", "5..10-16-0")
 
@@ -89,7 +93,9 @@ def test_a_killed_sweep_goes_on_to_the_same_end(run, swept, options, tmp_path, m
     assert not (tmp_path / "out" / CELLS[1] / "run.json").exists()
     code, shown, told = run(out)
     assert (code, len(calls)) == (0, 3)
-    assert f"1/2 {CELLS[0]}: finished before" in told
+    assert [line for line in told.splitlines() if "finished before" in line] == [
+        line for line in told.splitlines() if line.startswith(f"1/2 {CELLS[0]}: ")
+    ]
     assert "2 cells finished, 0 failed" in shown
     assert contents(tmp_path / "out") == contents(swept)
 
@@ -115,11 +121,42 @@ def test_a_failed_cell_is_noted_and_the_others_are_made(run, options, tmp_path, 
     assert note["cell"] == {"stratum": "3..4", "budget": 16, "seed": 0}
     assert note["error"] == "RuntimeError: out of\nmemory"
     assert (out / CELLS[1] / "run.json").is_file()
-    # tried again, and what was left of it is gone
-    monkeypatch.setattr(module, "run_cell", lambda _, __, folder, ___: folder.mkdir() or None)
-    monkeypatch.setattr(module, "_told", lambda _: "made")
+    # a failed cell is tried again; what was left of it is gone
+    seen = []
+
+    def looks(study, cell, folder, track):
+        seen.append((cell.stratum, folder.exists()))
+        made(study, cell, folder, track)
+
+    monkeypatch.setattr(module, "run_cell", looks)
     assert run({**options, "out": out})[0] == 0
-    assert list((out / CELLS[0]).iterdir()) == []
+    assert seen == [("3..4", False)]
+    assert not (out / CELLS[0] / "failed.json").exists()
+
+
+def test_a_worker_makes_the_same_cell(run, swept, options, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(swept, out)
+    shutil.rmtree(out / CELLS[1])
+    code, _, told = run({**options, "out": out, "workers": 2})
+    assert code == 0
+    assert "2/2" in told
+    assert contents(out) == contents(swept)
+
+
+def dies(study, cell, folder):
+    """As a process that the system kills for its memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_is_a_failed_cell(tmp_path, monkeypatch, read):
+    import pacbayes.sweep.run as module
+
+    monkeypatch.setattr(module, "attempt", dies)
+    cell = Cell(stratum="a", budget=1, seed=0)
+    found = module.sweep(None, [cell], tmp_path, workers=2)
+    assert found.failed == {"a-1-0": "its process ended with exit code -9 (killed for its memory?)"}
+    assert read(tmp_path / "a-1-0" / "failed.json")["traceback"] == []
 
 
 def test_another_sweep_does_not_mix_with_this_one(run, swept, options):
@@ -153,6 +190,7 @@ def test_a_dry_run_prices_and_writes_nothing(run, swept, options, tmp_path):
         ({"base": "nowhere"}, "nowhere"),
         ({"pool": "nowhere.jsonl"}, "nowhere.jsonl: no such file."),
         ({"steps": 0}, "--steps is outside its range, got 0"),
+        ({"workers": 0}, "--workers must be at least 1, got 0"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(run, options, tmp_path, changes, message):
