@@ -56,11 +56,7 @@ def fine_tune(base: Path, data: Path, folder: Path, recipe: Recipe, *, n: int, s
     examples = read_examples(data, tokenizer, context_of(model))
     if recipe.method == "lora":
         _save_adapter(model, folder / INITIAL)
-    objective = None
-    if recipe.objective == "bound":
-        objective = train_objective(
-            model, n=n, delta=recipe.delta, loss=recipe.loss, noise=_NOISE, seed=seed
-        )
+    objective = objective_of(model, recipe, n=n, seed=seed)
     _train(model, examples, folder, recipe, objective, recipe.kl_weight / n, seed)
     if recipe.method == "lora":
         _save_adapter(model, folder)
@@ -74,7 +70,7 @@ def fine_tune(base: Path, data: Path, folder: Path, recipe: Recipe, *, n: int, s
 
 
 def open_trainable(base: Path, recipe: Recipe) -> tuple[Any, Any]:
-    """The base in float32, with a fresh adapter on it if the recipe is for one; its tokenizer."""
+    """The base in float32 on its device, with a fresh adapter if there is to be one; its tokenizer."""
     model = load_model(base, OpenOptions(checkpoint=base))
     tokenizer = load_tokenizer(base, base, model)
     if recipe.method == "lora":
@@ -90,7 +86,16 @@ def open_trainable(base: Path, recipe: Recipe) -> tuple[Any, Any]:
         )
         model = get_peft_model(model, config)
         model.peft_config["default"].base_model_name_or_path = str(base.resolve())
-    return model, tokenizer
+    return model.to(recipe.device), tokenizer
+
+
+def objective_of(model: Any, recipe: Recipe, *, n: int, seed: int) -> TrainObjective | None:
+    """What holds the posterior's noise while it is learned, if it is."""
+    if recipe.objective == "plain":
+        return None
+    return train_objective(
+        model, n=n, delta=recipe.delta, loss=recipe.loss, noise=_NOISE, seed=seed
+    )
 
 
 def read_examples(data: Path, tokenizer: Any, context: int) -> list[Example]:

@@ -19,7 +19,14 @@ from pacbayes.models.loading import context_of
 from pacbayes.settings import Settings
 from pacbayes.sweep.cell import Study
 from pacbayes.sweep.cells import Cell
-from pacbayes.sweep.fine_tune import batch_of, open_trainable, read_examples
+from pacbayes.sweep.fine_tune import (
+    batch_of,
+    noisy_loss,
+    objective_of,
+    open_trainable,
+    read_examples,
+    seeded,
+)
 
 SEARCH = MappingProxyType({"isotropic": 10, "per-tensor": 160})
 """Passes over the first units that the choice of the noise took on the shipped sample."""
@@ -54,51 +61,62 @@ def price(study: Study, cells: Sequence[Cell], n_tests: int) -> Price:
     """
     recipe = study.recipe
     target = 0 if study.target is None else len(read_jsonl(study.target))
+    measured = {name: _seconds_an_example(study, name) for name in {c.stratum for c in cells}}
     steps = trained = scored = 0
+    seconds = 0.0
     for cell in cells:
-        records = round(cell.budget * _records_per_unit(study, cell))
+        records = round(cell.budget * _records_per_unit(study, cell.stratum))
         of_cell = recipe.steps_for(records)
-        steps += of_cell
-        trained += of_cell * min(recipe.train_batch_size, records)
         searches = SEARCH[recipe.family] if recipe.objective == "plain" else 1
-        scored += (recipe.passes + 1) * records + searches * min(records, Settings.pilot)
-        scored += n_tests + 2 * target
-    seconds = _seconds_an_example(study, cells[0]) if cells else (0.0, 0.0)
+        forwards = (recipe.passes + 1) * records + searches * min(records, Settings.pilot)
+        forwards += n_tests + 2 * target
+        both = of_cell * min(recipe.train_batch_size, records)
+        steps, trained, scored = steps + of_cell, trained + both, scored + forwards
+        training, scoring = measured[cell.stratum]
+        seconds += both * training + forwards * scoring
     return Price(
         cells=len(cells),
         steps=steps,
         examples_trained=trained,
         examples_scored=scored,
-        seconds=trained * seconds[0] + scored * seconds[1],
+        seconds=seconds,
     )
 
 
-def _records_per_unit(study: Study, cell: Cell) -> float:
-    (candidates,) = study.rule(cell.stratum).candidates(study.pool, seed=0)
+def _records_per_unit(study: Study, stratum: str) -> float:
+    (candidates,) = study.rule(stratum).candidates(study.pool, seed=0)
     return float(np.bincount(study.pool.units)[candidates.units].mean())
 
 
-def _seconds_an_example(study: Study, cell: Cell) -> tuple[float, float]:
+def _seconds_an_example(study: Study, stratum: str) -> tuple[float, float]:
     """Seconds of training on an example, and of scoring it, each from one batch."""
-    (candidates,) = study.rule(cell.stratum).candidates(study.pool, seed=0)
-    records = np.flatnonzero(np.isin(study.pool.units, candidates.units))
-    model, tokenizer = open_trainable(study.base, study.recipe)
-    with TemporaryDirectory() as folder:
+    recipe = study.recipe
+    with TemporaryDirectory() as folder, seeded(0):
         path = Path(folder) / "batch.jsonl"
-        few = islice(study.pool.lines_of(records), study.recipe.train_batch_size)
-        path.write_bytes(b"".join(few))
+        path.write_bytes(_batch(study, stratum))
+        model, tokenizer = open_trainable(study.base, recipe)
         examples = read_examples(path, tokenizer, context_of(model))
-    model.to(study.recipe.device)
-    batch = {k: v.to(study.recipe.device) for k, v in batch_of(examples).items()}
+        objective = objective_of(model, recipe, n=len(examples), seed=0)
+    batch = {k: v.to(recipe.device) for k, v in batch_of(examples).items()}
 
     def train() -> None:
-        model(**batch).loss.backward()
+        if objective is None:
+            model(**batch).loss.backward()
+        else:
+            noisy_loss(model, batch, objective, 0.0).backward()
 
     @torch.inference_mode()
     def score() -> None:
         model(**batch)
 
     return _seconds(train) / len(examples), _seconds(score) / len(examples)
+
+
+def _batch(study: Study, stratum: str) -> bytes:
+    """The first batch of records that a stratum may be trained on."""
+    (candidates,) = study.rule(stratum).candidates(study.pool, seed=0)
+    records = np.flatnonzero(np.isin(study.pool.units, candidates.units))
+    return b"".join(islice(study.pool.lines_of(records), study.recipe.train_batch_size))
 
 
 def _seconds(work: Callable[[], Any]) -> float:
