@@ -94,7 +94,8 @@ def _made(study: Study, cell: Cell, folder: Path, track: Track) -> Run:
     fine_tune(study.base, data, folder, study.recipe, n=cell.budget, seed=seed)
     model = _open(study, folder)
     settings = settings_of(study.recipe, cell)
-    sample = read_whole(data, cell.stratum, label_field=study.label_field)
+    by_hash = len(study.set_aside) > 0
+    sample = read_whole(data, cell.stratum, label_field=study.label_field, split_by_hash=by_hash)
     (certificate,) = certify(model, sample, settings, track=track)
     certificate.write(folder / CERTIFICATE_FILE)
     return Run.from_dict(

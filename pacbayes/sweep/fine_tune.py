@@ -70,7 +70,7 @@ def fine_tune(base: Path, data: Path, folder: Path, recipe: Recipe, *, n: int, s
 
 
 def open_trainable(base: Path, recipe: Recipe) -> tuple[Any, Any]:
-    """The base in float32 on its device, with a fresh adapter if there is to be one; its tokenizer."""
+    """The base in float32 on its device, with a fresh adapter if wanted; and its tokenizer."""
     model = load_model(base, OpenOptions(checkpoint=base))
     tokenizer = load_tokenizer(base, base, model)
     if recipe.method == "lora":

@@ -15,6 +15,10 @@ _FROM_POOL = (
     "The units were drawn at random, without replacement, from those of a pool in the stratum, "
     "which are independent draws; the draw did not look at losses."
 )
+_BY_HASH = (
+    "Which units of the pool were kept for tests, and not drawn from, was decided by a hash of "
+    "their texts, which is taken to have nothing to do with losses."
+)
 _NO_FIELD = ""
 """No record has it, so that none has a label."""
 
@@ -28,13 +32,14 @@ def read_part(path: Path, name: str) -> Part:
     return _part(read_jsonl(path, stratum_field=_NO_FIELD), name)
 
 
-def read_whole(path: Path, name: str, *, label_field: str | None) -> Sample:
+def read_whole(path: Path, name: str, *, label_field: str | None, split_by_hash: bool) -> Sample:
     """A subset of a pool as a sample with one stratum.
 
     Args:
         path: The subset.
         name: Of the stratum.
         label_field: The field that the stratum is a value of; None if it is one of difficulties.
+        split_by_hash: Whether a part of the pool was kept for tests, see `held_out`.
 
     Raises:
         InputError: See `read_jsonl`.
@@ -43,7 +48,7 @@ def read_whole(path: Path, name: str, *, label_field: str | None) -> Sample:
     source = SourceFile(path=str(path), sha256=sha256_of(path), n_records=len(records))
     scoring = None if label_field else read_scoring(path, source.sha256)
     duplicates = find_duplicates(records)
-    assumptions = [INDEPENDENT, _FROM_POOL]
+    assumptions = [INDEPENDENT, _FROM_POOL, *([_BY_HASH] if split_by_hash else [])]
     if label_field:
         assumptions += of_labels(1, 2, label_field)
     else:

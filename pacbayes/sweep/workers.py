@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,9 +57,20 @@ def attempt_all(
 def _started(attempt: Attempt, study: Study, cell: Cell, folder: Path) -> Any:
     # a process that forks with torch's threads in it can hang
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=attempt, args=(study, cell, folder), daemon=True)
+    arguments = (attempt, study, cell, folder)
+    process = context.Process(target=_work, args=arguments, daemon=True)
     process.start()
     return process
+
+
+def _work(attempt: Attempt, study: Study, cell: Cell, folder: Path) -> None:
+    """Everything in a worker, which leaves the terminal and its interruptions to the sweep."""
+    from transformers.utils import logging
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.filterwarnings("ignore", module=r"(transformers|peft|torch)\.")
+    logging.disable_progress_bar()
+    attempt(study, cell, folder)
 
 
 @contextmanager

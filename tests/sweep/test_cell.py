@@ -57,3 +57,4 @@ def test_a_cell_is_a_function_of_itself(checkpoints, problem_file, tmp_path, met
     assert certificate.prior.centre.sha256 == model.prior.sha256
     assert {group.name for group in certificate.posterior.groups} == set(model.sizes)
     assert bool(model.suggested_noise) == (objective == "bound")
+    assert any("hash of their texts" in text for text in certificate.assumptions)
