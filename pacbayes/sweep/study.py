@@ -80,8 +80,9 @@ class SetUp:
         """
         text = json.dumps(self.note, indent=2, ensure_ascii=False) + "\n"
         try:
-            write_tests(self.pools, self.study.rules, self.study.tests)
+            # first, as a folder with anything else and without it is refused
             write_atomically(self.out / SWEEP_FILE, text.encode(errors="backslashreplace"))
+            write_tests(self.pools, self.study.rules, self.study.tests)
         except OSError as error:
             raise InputError(f"cannot be written: {error.strerror}.", path=self.out) from error
 
