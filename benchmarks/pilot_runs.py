@@ -125,7 +125,7 @@ def make_run(
     data = train(level, budget, seed, folder, seen)
     model = open_fine_tuned(OpenOptions(checkpoint=folder, prior=SAMPLE / "initial_adapter"))
     # the noise that was trained, not another with a smaller bound and a larger risk
-    write_posterior(folder / POSTERIOR, model, dict(model.suggested_noise or {}))
+    write_posterior(folder / POSTERIOR, model, model.suggested_noise)
     model = with_posterior(model, folder / POSTERIOR)
     settings = replace(SETTINGS, seed=seed)
     (certificate,) = certify(model, read_sample([data]), settings, posterior_folder=folder)

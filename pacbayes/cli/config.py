@@ -13,7 +13,7 @@ from pacbayes.errors import InputError
 
 _PATHS = frozenset(
     {"checkpoint", "data", "prior", "prior-data", "base", "held-out", "out", "posterior"}
-    | {"model", "target", "tokenizer"}
+    | {"model", "pool", "target", "test", "tokenizer"}
 )
 
 

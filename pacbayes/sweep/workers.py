@@ -1,0 +1,83 @@
+"""Making cells in several processes of this machine at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pacbayes.sweep.cell import Study
+from pacbayes.sweep.cells import Cell
+
+_SECONDS = 0.05
+"""Between looks at the workers."""
+
+Attempt = Callable[[Study, Cell, Path], None]
+"""Makes a cell and leaves its run or its failure in its folder."""
+
+
+def attempt_all(
+    attempt: Attempt,
+    study: Study,
+    cells: Sequence[Cell],
+    out: Path,
+    workers: int,
+    *,
+    done: Callable[[Cell, int], None],
+) -> None:
+    """Make each cell in a process of its own, so many of them at a time.
+
+    A worker that the system kills takes its own cell with it and no other.
+
+    Args:
+        attempt: Makes a cell; a function of a module, as a new process has to find it.
+        study: What the cells have in common.
+        cells: The cells.
+        out: The sweep's folder.
+        workers: The most processes at a time.
+        done: Told each cell whose process has ended, and its exit code.
+    """
+    waiting = list(cells)
+    running: dict[Cell, Any] = {}
+    with _stopped_in_the_end(running):
+        while waiting or running:
+            while waiting and len(running) < workers:
+                cell = waiting.pop(0)
+                running[cell] = _started(attempt, study, cell, out / cell.name)
+            for cell in [c for c, process in running.items() if process.exitcode is not None]:
+                done(cell, running.pop(cell).exitcode)
+            time.sleep(_SECONDS)
+
+
+def _started(attempt: Attempt, study: Study, cell: Cell, folder: Path) -> Any:
+    # a process that forks with torch's threads in it can hang
+    context = multiprocessing.get_context("spawn")
+    arguments = (attempt, study, cell, folder)
+    process = context.Process(target=_work, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def _work(attempt: Attempt, study: Study, cell: Cell, folder: Path) -> None:
+    """Everything in a worker, which leaves the terminal and its interruptions to the sweep."""
+    from transformers.utils import logging
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.filterwarnings("ignore", module=r"(transformers|peft|torch)\.")
+    logging.disable_progress_bar()
+    attempt(study, cell, folder)
+
+
+@contextmanager
+def _stopped_in_the_end(running: dict[Cell, Any]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for process in running.values():
+            process.terminate()
+            process.join()
