@@ -33,6 +33,9 @@ DRAWS_AT_A_TIME = 512
 UNIFORM_SHARES = (1.0, 0.6, 0.3)
 """Of the draws, what may be spread evenly over the units: no weight is above its inverse."""
 
+_UNSEEN = 4
+"""Changes added to those that the pilot saw."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -155,17 +158,21 @@ def best_probabilities(margins: FloatArray, moved: FloatArray) -> FloatArray:
     """Of several ways to draw units, the one that promises the least variance.
 
     A draw of unit i with probability p_i moves the estimate by d_i/(N p_i), d_i the change of its
-    loss; the second moment of that is the mean over units of d_i²/(N p_i), estimated on a pilot.
+    loss; the second moment of that is the mean over units of d_i²/(N p_i). The pilot's estimate of
+    it gets a few changes more that may be anywhere, as units far from a change weigh most and are
+    seldom seen to change.
 
     Args:
         margins: As `probabilities_by_margin`.
         moved: d_i² of the first units, those of the pilot.
     """
     size = len(moved)
-    ways = [
-        probabilities_by_margin(margins, float(moved.mean()), share) for share in UNIFORM_SHARES
-    ]
-    return min(ways, key=lambda p: float((moved / p[:size]).mean()))
+    flipped = float(moved.mean())
+    ways = [probabilities_by_margin(margins, flipped, share) for share in UNIFORM_SHARES]
+    return min(
+        ways,
+        key=lambda p: float((moved / p[:size]).sum() + _UNSEEN * (1 / p).mean()),
+    )
 
 
 def probabilities_by_margin(margins: FloatArray, flipped: float, uniform: float) -> FloatArray:
