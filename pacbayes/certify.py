@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -26,7 +28,7 @@ from pacbayes.certificate import (
     StratumCertificate,
 )
 from pacbayes.certificate import Loss as LossNote
-from pacbayes.data.sample import Sample, SourceFile
+from pacbayes.data.sample import Part, Sample, SourceFile
 from pacbayes.draws import DrawStore
 from pacbayes.errors import InputError
 from pacbayes.ledger import DeltaLedger
@@ -313,13 +315,19 @@ def _dependencies(
         "sigmas": scales.sigmas,
         "choice": scales.rule,
         "data": [file.sha256 for file in sample.files],
-        "strata": [[part.name, part.n] for part in sample.strata],
+        "strata": [[part.name, part.n, _places(part)] for part in sample.strata],
         "losses": settings.losses,
         "pairs": None if settings.tolerance is None else [settings.pilot, UNIFORM_SHARES],
         "seed": settings.seed,
-        "block": 1 if model.noise.per_row else settings.block,
+        "block": None if model.noise.per_row else settings.block,
         "environment": asdict(_environment(model, settings)),
     }
+
+
+def _places(part: Part) -> str:
+    """Hash of which records are in which unit."""
+    places = [[(record.path, record.line) for record in unit] for unit in part.units]
+    return hashlib.sha256(json.dumps(places).encode()).hexdigest()[:16]
 
 
 def _plan(

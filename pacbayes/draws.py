@@ -138,9 +138,18 @@ class DrawStore:
             self._folder.mkdir(parents=True, exist_ok=True)
             _write(self._folder / "key.json", text.encode())
 
-    def get(self, stratum: int, draw: int, make: Callable[[], FloatArray]) -> FloatArray:
-        """The stored losses of one pass, or those that `make` gives, which are then stored."""
-        name = f"stratum{stratum}.pass{draw}.npy"
+    def get(
+        self, stratum: int, draw: int, make: Callable[[], FloatArray], *, of: str = ""
+    ) -> FloatArray:
+        """The stored losses of one pass, or those that `make` gives, which are then stored.
+
+        Args:
+            stratum: Number of the stratum.
+            draw: Number of the pass.
+            make: Gives its losses.
+            of: Hash of what the losses are a function of beyond the store's dependencies.
+        """
+        name = f"stratum{stratum}.pass{draw}{of and '.'}{of}.npy"
         stored = self._team.led(lambda: self._read(name))
         if stored is not None:
             return stored

@@ -9,6 +9,7 @@ enough.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -233,7 +234,10 @@ def sample_pairs(
     while chunk * size < plan.most and not all(e.narrower_than(plan.tolerance) for e in estimators):
         chosen = _choose(plan.probabilities, size, key, chunk)
         losses = store.get(
-            key.stratum, chunk, _scores(scorer, [units[i] for i in chosen], sigmas, key, chunk)
+            key.stratum,
+            chunk,
+            _scores(scorer, [units[i] for i in chosen], sigmas, key, chunk),
+            of=hashlib.sha256(chosen.astype("<i8").tobytes()).hexdigest()[:16],
         )
         for estimator, drawn in zip(estimators, losses, strict=True):
             estimator.update(drawn.reshape(-1, block), chosen.reshape(-1, block))

@@ -29,7 +29,7 @@ from pacbayes.posteriors.gaussian import best_prior_scale, kl_divergence
 from pacbayes.posteriors.groups import match_groups
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.posteriors.prior_scale import GRID, Grid
-from pacbayes.posteriors.spread import moments, scaled
+from pacbayes.posteriors.spread import as_drawn, moments, scaled
 from pacbayes.risk import FloatArray, Scorer
 
 Score = tuple[float, float]
@@ -102,6 +102,7 @@ def with_best_prior(
     model: FineTuned, noise: Mapping[str, Spread], rule: str, grid: Grid = GRID
 ) -> Scales:
     """Completes the posterior's noise by the prior of the grid that has the smallest KL."""
+    noise = {name: as_drawn(noise[name]) for name in model.sizes}
     found = {name: moments(name, noise[name]) for name in model.sizes}
     sigmas = {name: each.sigma for name, each in found.items()}
     wanted = best_prior_scale(model.sizes, model.distances_squared, sigmas, model.relative_scales)

@@ -1,3 +1,4 @@
+import json
 import math
 import subprocess
 import sys
@@ -141,6 +142,34 @@ def test_an_interrupted_run_goes_on(certificate, adapter, sample, tmp_path, monk
     (resumed,) = certify(adapter, sample, SETTINGS, draws_folder=tmp_path)
     assert done == [(1, 1), (1, 2)]  # two of six passes were left
     assert resumed.strata == certificate.strata
+
+
+def test_draws_of_other_strata_of_the_same_names_and_sizes_are_not_taken(
+    adapter, problem_file, tmp_path
+):
+    lines = [json.loads(line) for line in problem_file.read_text().splitlines()]
+    n = len(lines) // 2 * 2
+    by = {"first": lambda i: i < n // 2, "second": lambda i: i % 2 == 0}
+    for i, line in enumerate(lines[:n]):
+        line |= {field: "easy" if rule(i) else "hard" for field, rule in by.items()}
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines[:n]))
+    cuts = {field: read_sample([path], levels=field) for field in by}
+    given = replace(
+        adapter, suggested_noise=dict.fromkeys(adapter.sizes, 0.01), posterior_given=True
+    )
+    fresh = [certify(given, cut, SETTINGS)[0].strata for cut in cuts.values()]
+    kept = [
+        certify(given, cut, SETTINGS, draws_folder=tmp_path / "draws")[0].strata
+        for cut in cuts.values()
+    ]
+    assert [(s.name, s.n) for s in fresh[0]] == [(s.name, s.n) for s in fresh[1]]
+    assert kept == fresh
+
+
+def test_the_posteriors_scales_are_those_that_are_drawn(certificate):
+    for group in certificate.posterior.groups:
+        assert group.sigma_posterior == float(np.float32(group.sigma_posterior))
 
 
 def test_scales_are_never_chosen_with_the_certificates_noise(adapter, sample, monkeypatch):

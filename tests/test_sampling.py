@@ -120,6 +120,26 @@ def test_margins_save_draws_where_few_units_change():
     assert np.median(by_margin) < np.median(evenly)
 
 
+def test_stored_draws_are_taken_only_for_the_units_they_are_of(tmp_path):
+    """Probabilities may differ in a resumed run: on another device, in other batches."""
+    margins, scorer = world()
+    key = NoiseKey(seed=0, stream=Stream.CERTIFICATE, stratum=0)
+
+    def found(share, folder):
+        plan = Plan(
+            centre=scorer.centre[None],
+            probabilities=probabilities_by_margin(margins, 0.06, share),
+            tolerance=0.02,
+            delta=0.2,
+            most=2000,
+            lams=((),),
+        )
+        return sample_pairs(scorer, range(N), {}, plan, key=key, store=DrawStore(folder, {}))
+
+    found(0.3, tmp_path / "one")
+    assert found(0.6, tmp_path / "one") == found(0.6, tmp_path / "two")
+
+
 @pytest.fixture(scope="module")
 def adapter(checkpoints):
     return open_fine_tuned(

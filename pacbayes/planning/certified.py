@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ class CertifiedRun:
     def bound(self) -> Interval:
         """Where its target risk lies, with probability at least 1 - 2 delta."""
         (low, high), (least, most) = self.run.risk_bound, self.gap.interval
-        return low + least, high + most
+        return math.nextafter(low + least, -math.inf), math.nextafter(high + most, math.inf)
 
     def observed(self) -> Observed:
         """As a part of the plan."""
@@ -52,13 +53,18 @@ class CertifiedRun:
     def objective(self) -> Objective:
         """The parts of its bound."""
         run, (low, high) = self.run, self.run.risk_bound
-        gap = high - run.empirical_risk
+        least, most = run.empirical_risk_bound
         return Objective(
             empirical_risk=Quantity(
                 value=run.empirical_risk, interval=run.empirical_risk_bound, status="certificate"
             ),
             generalization_gap=Quantity(
-                value=gap, interval=(low - run.empirical_risk, gap), status="certificate"
+                value=high - run.empirical_risk,
+                interval=(
+                    math.nextafter(low - most, -math.inf),
+                    math.nextafter(high - least, math.inf),
+                ),
+                status="certificate",
             ),
             extrapolation_gap=Quantity(
                 value=self.gap.interval[1], interval=self.gap.interval, status=self.gap.status
@@ -157,11 +163,17 @@ def weakest(runs: Sequence[CertifiedRun]) -> Status:
     return min((run.gap.status for run in runs), key=order.index)
 
 
+def failure_of(runs: Sequence[CertifiedRun]) -> float:
+    """Probability with which a bound of one of these runs on the target risk may fail, at most."""
+    return min(1.0, math.fsum(2 * run.run.delta for run in runs))
+
+
 def least_bound(runs: Sequence[CertifiedRun]) -> tuple[Optimum, CertifiedRun]:
     """The run of least bound, and the difficulties whose bounds do not exclude that they are best.
 
     A difficulty stays if the lower end of the bound of one of its runs is at most the least upper
-    end.
+    end. With K runs all bounds hold together with probability at least 1 - 2 K delta; where that is
+    nothing, the best of them is an estimate.
     """
     best = min(runs, key=lambda run: (run.bound[1], run.difficulty))
     kept = sorted({run.difficulty for run in runs if run.bound[0] <= best.bound[1]})
@@ -169,7 +181,7 @@ def least_bound(runs: Sequence[CertifiedRun]) -> tuple[Optimum, CertifiedRun]:
         value=best.difficulty,
         interval=(kept[0], kept[-1]),
         indistinguishable=tuple(kept),
-        status=weakest(runs),
+        status=weakest(runs) if failure_of(runs) < 1 else "estimate",
     )
     return optimum, best
 

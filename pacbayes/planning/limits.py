@@ -114,8 +114,9 @@ def assumptions(
     )
     yield (
         "A run's bound on the target risk fails with probability at most "
-        f"{2 * pilots.runs[0].delta:g}: its certificate and its gap each at delta. The least of "
-        "several runs' bounds fails if one of them does."
+        f"{2 * pilots.runs[0].delta:g}: its certificate and its gap each at delta. The least of K "
+        f"runs' bounds, and the difficulties that it does not exclude, fail with probability at "
+        f"most K times that."
     )
     yield (
         "Where held-out labels of the target are at hand, the measured risk is the tighter number; "

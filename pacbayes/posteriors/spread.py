@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,6 +80,29 @@ def one_scale(spread: Spread) -> bool:
 def scaled(spread: Spread, factor: float) -> Spread:
     """The noise times a positive factor."""
     return spread.scaled(factor) if isinstance(spread, Family) else factor * spread
+
+
+def as_drawn(spread: Spread) -> Spread:
+    """The noise with its scales and factors in float32, as it is drawn.
+
+    Drawing would round them anyway: the KL has to be that of what is drawn.
+    """
+    if isinstance(spread, Family):
+        rounded = {
+            field.name: {k: _in_float32(v) for k, v in getattr(spread, field.name).items()}
+            for field in fields(spread)
+            if field.name not in ("means", "groups")
+        }
+        return replace(spread, **rounded)
+    if isinstance(spread, Tensor):
+        return _in_float32(spread)
+    # a scale out of the range becomes the nearest in it: a poor one, but no error of a search
+    limits = np.finfo(np.float32)
+    return float(np.float32(np.clip(spread, limits.tiny, limits.max)))
+
+
+def _in_float32(value: Tensor) -> Tensor:
+    return value.detach().float()
 
 
 def as_family(name: str, spread: Tensor | Family, mean: Tensor) -> Family:

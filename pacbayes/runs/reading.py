@@ -151,7 +151,9 @@ def _filled(values: dict[str, Any], certificate: Certificate) -> dict[str, Any]:
     given = values.get("tests", {})
     # tests of the run's own are kept: they may be on other files than the certificate's
     merged = tests | given if isinstance(given, dict) else given
-    return certified | values | {"tests": merged}
+    # a value that was copied with fewer digits must not be better than the certificate's
+    named = {"base": values["base"]} if "base" in values else {}
+    return values | certified | named | {"tests": merged}
 
 
 def _same(given: Any, certified: Any) -> bool:

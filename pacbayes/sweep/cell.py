@@ -144,7 +144,8 @@ def _tested(
 ) -> dict[str, Any]:
     """The certified posterior's risk on each stratum and the target, and the base's on that."""
     sigmas = {group.name: group.sigma_posterior for group in certificate.posterior.groups}
-    scorer = settings.scorer(model)
+    # a draw of its own for each unit: independent losses
+    scorer = replace(settings.scorer(model), block=1)
 
     def measured(part: Part, place: int) -> dict[str, Any]:
         units = part.encode(model.tokenizer, max_length=model.context)

@@ -21,6 +21,7 @@ from pacbayes.posteriors.prior import GaussianPrior
 from pacbayes.posteriors.spread import (
     Moments,
     around,
+    as_drawn,
     as_family,
     family_name,
     is_none,
@@ -194,3 +195,20 @@ def test_what_cannot_be_certified():
         moments("w", torch.full((2, 2), 1e-170, dtype=torch.float64))
     with pytest.raises(InputError, match="must be positive"):
         moments("w", torch.tensor([1.0, 0.0]))
+
+
+def test_noise_that_is_singular_as_it_is_drawn_is_refused():
+    """In float32, in which noise is made, the rows of this factor are equal."""
+    factor = torch.tensor([[1.0, 1.0], [1.0, 1.0 + 2.0**-30]], dtype=torch.float64)
+    wide = Kronecker(
+        means={"w": torch.zeros(2, 2, dtype=torch.float64)},
+        rows={"w": factor},
+        columns={"w": torch.eye(2, dtype=torch.float64)},
+        scales={},
+    )
+    spread = wide.spread("w")
+    assert moments("w", spread).anisotropy > 20
+    with pytest.raises(InputError):
+        moments("w", as_drawn(spread))
+    assert as_drawn(0.1) == float(np.float32(0.1))
+    assert as_drawn(torch.tensor([0.1], dtype=torch.float64)).dtype == torch.float32

@@ -106,6 +106,15 @@ def read_runs_unchecked(root):
     return [reading._read_run(path) for path in sorted(root.rglob("run.json"))]
 
 
+def test_a_value_copied_with_fewer_digits_does_not_improve_the_certificate(tmp_path):
+    stratum = make_stratum(risk_bound=(0.1, 0.40003), bounds={"kl": 0.40003})
+    certificate = dataclasses.replace(make(), strata=(stratum,))
+    beside_certificate(tmp_path / "a", certificate, risk_bound=[0.1, 0.4])
+    beside_certificate(tmp_path / "b", certificate, difficulty=5.0)
+    for run in read_runs(tmp_path).runs:
+        assert run.risk_bound == (0.1, 0.40003)
+
+
 def test_strata_are_weighed_by_their_units(tmp_path):
     certificate = EASY
     hard = make_stratum(
