@@ -127,6 +127,7 @@ def test_bounds_of_pairs_hold():
         delta=DELTA,
         most=2000,
         lams=(BETS,),
+        aims=(None,),
     )
     found = []
     for seed in range(100):

@@ -50,7 +50,7 @@ def run(scorer, margins, seed, *, weighted=True, **changes):
         probabilities=probabilities_by_margin(margins, 0.06, 0.3)
         if weighted
         else np.full(N, 1 / N),
-        **{"tolerance": 0.02, "delta": 0.2, "most": 8000, "lams": ((),)} | changes,
+        **{"tolerance": 0.02, "delta": 0.2, "most": 8000, "lams": ((),), "aims": (None,)} | changes,
     )
     key = NoiseKey(seed=seed, stream=Stream.CERTIFICATE, stratum=0)
     (found,) = sample_pairs(scorer, range(N), {}, plan, key=key, store=DrawStore(None, {}))
@@ -69,10 +69,10 @@ def test_probabilities_fall_with_the_margin_and_have_a_floor():
             assert np.allclose(p, 0.01)
 
 
-@pytest.mark.parametrize("block", [1, 4])
-def test_interval_contains_the_truth(block):
+@pytest.mark.parametrize(("block", "aim"), [(1, None), (4, None), (1, 0.4), (1, 40.0)])
+def test_interval_contains_the_truth(block, aim):
     margins, scorer = world(block)
-    runs = [run(scorer, margins, seed) for seed in range(150)]
+    runs = [run(scorer, margins, seed, aims=(aim,)) for seed in range(150)]
     missed = [not a.interval[0] <= scorer.truth <= a.interval[1] for a in runs]
     # at δ = .2 more than 48 of 150 have probability below 1e-3 (binomial)
     assert sum(missed) <= 48
@@ -133,11 +133,23 @@ def test_stored_draws_are_taken_only_for_the_units_they_are_of(tmp_path):
             delta=0.2,
             most=2000,
             lams=((),),
+            aims=(None,),
         )
         return sample_pairs(scorer, range(N), {}, plan, key=key, store=DrawStore(folder, {}))
 
     found(0.3, tmp_path / "one")
     assert found(0.6, tmp_path / "one") == found(0.6, tmp_path / "two")
+
+
+def test_an_aim_saves_draws():
+    """Weights of bets near the one that settles the draws, against equal ones."""
+    margins, scorer = world()
+    spread = float(np.mean(scorer.chance))
+    aimed, evenly = (
+        [run(scorer, margins, s, tolerance=0.01, most=10**5, aims=(aim,)).n_draws for s in range(8)]
+        for aim in (0.01 / spread, None)
+    )
+    assert np.median(aimed) < 0.9 * np.median(evenly)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,11 @@ from pacbayes.bounds._domain import Array, require
 GRID = 1 / (1 + np.exp(-np.linspace(-9.0, 5.0, 57)))
 """The bets λ_k, in equal steps of ln(λ/(1 − λ)): fixed before any data."""
 
-LOG_WEIGHT = -math.log(len(GRID))
+UNIFORM = np.full(len(GRID), -math.log(len(GRID)))
+"""ln w_k of equal weights."""
+
+_FOCUSED = 0.8
+_FOCUS_WIDTH = 0.5
 
 _SLACK = 2.0**-44
 _MOST_STEPS = 200
@@ -28,11 +32,13 @@ class Wealth:
         log_sums: Σ_i ln(1 − λ_k x_i) for each bet, rounded down.
         n: Number of draws.
         total: Their sum.
+        log_weights: ln w_k, fixed before the draws; the weights add up to 1.
     """
 
     log_sums: Array
     n: int = 0
     total: float = 0.0
+    log_weights: Array = field(default_factory=lambda: UNIFORM)
 
     def after(self, draws: ArrayLike) -> Wealth:
         """The wealth when more draws have been seen; their order does not matter.
@@ -61,7 +67,7 @@ class Wealth:
 
     def log_wealth(self, mean: float) -> float:
         """Ln Σ_k w_k Π_i (1 − λ_k x_i)/(1 − λ_k mean), rounded down."""
-        terms = LOG_WEIGHT + self.log_sums - self.n * np.log1p(-GRID * mean)
+        terms = self.log_weights + self.log_sums - self.n * np.log1p(-GRID * mean)
         size = np.abs(self.log_sums) + self.n * np.abs(np.log1p(-GRID * mean))
         terms = terms - _SLACK * size
         top = float(terms.max())
@@ -83,6 +89,18 @@ class Wealth:
             else:
                 low = middle
         return high
+
+
+def focused(lam: float) -> Array:
+    """Ln w_k of weights most of which are near one bet, the rest equal.
+
+    Args:
+        lam: The bet in (0, 1) that is expected to be best; whatever it is, the bounds hold.
+    """
+    places = np.log(GRID) - np.log1p(-GRID)
+    near = np.exp(-0.5 * ((places - math.log(lam / (1 - lam))) / _FOCUS_WIDTH) ** 2) + 1e-300
+    weights = _FOCUSED * near / near.sum() + (1 - _FOCUSED) / len(GRID)
+    return np.asarray(np.log(weights / weights.sum()))
 
 
 def lower_of(upper_of_complements: float) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pacbayes.bounds._domain import require, require_delta
-from pacbayes.bounds.betting import GRID, Wealth, lower_of
+from pacbayes.bounds.betting import GRID, Wealth, focused, lower_of
 
 
 class Betting:
@@ -21,6 +21,12 @@ class Betting:
     examples drawn at random; or whole passes: then ask at the ends of passes only). Memory does
     not grow with the number of draws.
 
+    Args:
+        aim: How strongly one expects to bet, the distance from the mean at which draws should be
+            settled over their variance, fixed before the draws; None if nothing is known. It
+            changes how many draws it takes, not what holds.
+        mean: About what the mean will be, if there is an aim.
+
     Reference: Waudby-Smith & Ramdas (2024), Estimating Means of Bounded Random Variables by
     Betting.
 
@@ -30,9 +36,17 @@ class Betting:
     (1000, 0.199, 0.204)
     """
 
-    def __init__(self) -> None:
-        self._draws = Wealth(log_sums=np.zeros(len(GRID)))
-        self._complements = Wealth(log_sums=np.zeros(len(GRID)))
+    def __init__(self, *, aim: float | None = None, mean: float = 0.5) -> None:
+        none = np.zeros(len(GRID))
+        if aim is None:
+            self._draws = self._complements = Wealth(log_sums=none)
+            return
+        # a bet λ stakes b = λ/(1 − λ mean) on a draw below the mean; b t − b² v/2 is best at t/v
+        upper, lower = (
+            min(max(aim / (1 + aim * middle), 1e-6), 1 - 1e-6) for middle in (mean, 1 - mean)
+        )
+        self._draws = Wealth(log_sums=none, log_weights=focused(upper))
+        self._complements = Wealth(log_sums=none, log_weights=focused(lower))
 
     @property
     def n_draws(self) -> int:

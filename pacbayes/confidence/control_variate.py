@@ -36,7 +36,13 @@ class ControlVariate:
     True
     """
 
-    def __init__(self, centre_losses: ArrayLike, probabilities: ArrayLike | None = None) -> None:
+    def __init__(
+        self,
+        centre_losses: ArrayLike,
+        probabilities: ArrayLike | None = None,
+        *,
+        aim: float | None = None,
+    ) -> None:
         centre = np.asarray(centre_losses, dtype=np.float64)
         if centre.ndim != 1 or centre.size == 0:
             raise ValueError(f"`centre_losses` must have shape (N,), N ≥ 1, got {centre.shape}.")
@@ -61,7 +67,9 @@ class ControlVariate:
         slack = 1e-12 * float(self._weights.max())
         self._low = -float((centre * self._weights).max()) - slack
         self._width = float(((1 - centre) * self._weights).max()) + slack - self._low
-        self._betting = Betting()
+        # a difference of 0 lies here among the scaled ones
+        nothing = -self._low / self._width
+        self._betting = Betting(aim=None if aim is None else aim * self._width, mean=nothing)
 
     @property
     def n_draws(self) -> int:
