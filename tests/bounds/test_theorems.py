@@ -356,3 +356,12 @@ def test_bounds_on_one_event_are_ordered_as_they_follow_from_each_other():
         )
         for c, gamma in ((0.9, 1.5), (0.5, 3.0)):
             assert kl * (1 - 1e-13) <= bounds.uniform_catoni(**arguments, c=c, gamma=gamma)
+
+
+@pytest.mark.parametrize("name", ["test_set_kl", "test_set_kl_lower"])
+def test_certified_does_not_depend_on_the_precision_outside(name):
+    values = set()
+    for bits in (53, 400, 10000):
+        with oracle.precision(bits):
+            values.add(certified(name, empirical_risk=0.9375, n=16, delta=0.005))
+    assert len(values) == 1

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from flint import arb
+from flint import arb, ctx
 
 from pacbayes.bounds.enclosures import binomial, losses, moments, strata
-from pacbayes.bounds.enclosures.balls import Ball, at_enough_bits, float_above
+from pacbayes.bounds.enclosures.balls import EXACT, Ball, at_enough_bits, float_above
 from pacbayes.bounds.registry import lookup_side
 
 ENCLOSURES: Mapping[str, Callable[..., Ball]] = MappingProxyType(
@@ -42,7 +42,8 @@ def enclosure(name: str, **arguments: Any) -> Ball:
     ball = at_enough_bits(lambda: ENCLOSURES[name](**arguments))
     if not bound.capped:
         return ball
-    return ball.max(arb(0)) if name.endswith("_lower") else ball.min(arb(1))
+    with ctx.workprec(EXACT):  # whatever the precision outside is
+        return ball.max(arb(0)) if name.endswith("_lower") else ball.min(arb(1))
 
 
 def certified(name: str, **arguments: Any) -> float:
@@ -58,6 +59,7 @@ def certified(name: str, **arguments: Any) -> float:
     0.04698124158260537
     """
     ball = enclosure(name, **arguments)
-    value = -float_above(-ball) if name.endswith("_lower") else float_above(ball)
+    with ctx.workprec(EXACT):
+        value = -float_above(-ball) if name.endswith("_lower") else float_above(ball)
     # a ball that reaches an end of [0, 1] may stick out of it by its radius
     return min(1.0, max(0.0, value)) if lookup_side(name)[0].capped else value

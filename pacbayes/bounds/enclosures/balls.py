@@ -14,6 +14,8 @@ Ball: TypeAlias = Any
 
 _PRECISIONS = (192, 384, 768, 1536, 3072, 6144)
 """Bits; the next is used where a ball is wider than a float64 spacing."""
+EXACT = _PRECISIONS[-1]
+"""At so many bits no ball made here is rounded again."""
 
 
 def float_above(ball: Ball) -> float:
