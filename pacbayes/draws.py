@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pacbayes.bets import bet_from, log_shares, shares_of
 from pacbayes.bounds import certified
 from pacbayes.certificate import Bet
+from pacbayes.files import replace_file
 from pacbayes.team import ALONE, Team
 
 FloatArray = npt.NDArray[np.float64]
@@ -136,7 +137,7 @@ class DrawStore:
         if folder is not None and team.leads:
             self._folder = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
             self._folder.mkdir(parents=True, exist_ok=True)
-            _write(self._folder / "key.json", text.encode())
+            replace_file(self._folder / "key.json", text.encode())
 
     def get(
         self, stratum: int, draw: int, make: Callable[[], FloatArray], *, of: str = ""
@@ -155,22 +156,12 @@ class DrawStore:
             return stored
         losses = make()
         if self._folder is not None:
-            path = self._folder / name
-            with _temporary(path).open("wb") as file:
-                np.save(file, losses, allow_pickle=False)
-            os.replace(_temporary(path), path)
+            content = io.BytesIO()
+            np.save(content, losses, allow_pickle=False)
+            replace_file(self._folder / name, content.getvalue())
         return losses
 
     def _read(self, name: str) -> FloatArray | None:
         if self._folder is None or not (self._folder / name).is_file():
             return None
         return np.asarray(np.load(self._folder / name, allow_pickle=False), dtype=np.float64)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
-
-
-def _write(path: Path, content: bytes) -> None:
-    _temporary(path).write_bytes(content)
-    os.replace(_temporary(path), path)

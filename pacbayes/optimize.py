@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 
 from pacbayes.errors import InputError
+from pacbayes.files import write_atomically
 from pacbayes.mini_batches import MiniBatch
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.noise import beside
 from pacbayes.models.posterior_file import NAME, write_posterior
 from pacbayes.models.trainable import TrainablePosterior
-from pacbayes.models.writing import write_atomically
 from pacbayes.objectives import running_risk, seeger_maurer
 from pacbayes.posteriors.family import Spread
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream

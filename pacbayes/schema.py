@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -19,6 +18,7 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_
 
 from pacbayes import strict_json
 from pacbayes.errors import InputError
+from pacbayes.files import replace_file
 
 Interval = tuple[float, float]
 
@@ -121,21 +121,6 @@ class Document:
 def _schema_of(document: type[Document]) -> str:
     """The name of the schema: the default of the field."""
     return str(document.schema)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` at `path` in one step: a reader sees the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def _to_json(value: Any) -> Any:

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from pacbayes.errors import InputError
+from pacbayes.files import write_atomically
 from pacbayes.losses import LOSSES
 from pacbayes.models.covered import centre_of_prior, covered_tensors
 from pacbayes.models.loading import NOTES
 from pacbayes.models.noise import Noise
 from pacbayes.models.posterior_file import NAME as POSTERIOR
 from pacbayes.models.trainable import LEARNED, TrainablePosterior
-from pacbayes.models.writing import write_atomically
 from pacbayes.objectives import OBJECTIVES, running_risk
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.posteriors.prior_scale import GRID

@@ -80,11 +80,3 @@ def _write_model(model: FineTuned, folder: Path) -> None:
     tensors = {k: v.contiguous().cpu() for k, v in get_peft_model_state_dict(network).items()}
     path = folder / "adapter_model.safetensors"
     save_file(tensors, path, metadata={"format": "pt"})
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """A reader finds the old file or the new one, never a part; missing folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(content)
-    os.replace(partial, path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pacbayes.files import replace_file
 from pacbayes.plan import BudgetPlan, Plan
 from pacbayes.report.plan_panels import (
     BAND,
@@ -20,7 +21,6 @@ from pacbayes.report.plan_panels import (
     outlined,
     percent,
 )
-from pacbayes.schema import replace_file
 
 FORMATS = ("png", "svg")
 

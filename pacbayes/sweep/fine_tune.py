@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from pacbayes.data.encode import Example, encode
 from pacbayes.data.records import read_jsonl
 from pacbayes.errors import InputError
+from pacbayes.files import write_atomically
 from pacbayes.models.loading import (
     NOTES,
     OpenOptions,
@@ -23,7 +24,6 @@ from pacbayes.models.loading import (
     load_model,
     load_tokenizer,
 )
-from pacbayes.models.writing import write_atomically
 from pacbayes.sweep.recipe import Recipe
 from pacbayes.training import TrainObjective, train_objective
 

@@ -13,7 +13,7 @@ from pacbayes.data.duplicates import text_of
 from pacbayes.data.pool import Integers, Pool
 from pacbayes.data.records import Record, read_jsonl
 from pacbayes.errors import InputError
-from pacbayes.models.writing import write_atomically
+from pacbayes.files import write_atomically
 from pacbayes.planning.rules import LabelMixture, Rule
 from pacbayes.planning.selection import Candidates
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pacbayes.certify import Track, untold
 from pacbayes.errors import InputError
-from pacbayes.models.writing import write_atomically
+from pacbayes.files import write_atomically
 from pacbayes.runs import Run
 from pacbayes.runs.reading import RUN_FILE
 from pacbayes.sweep.cell import Study, run_cell

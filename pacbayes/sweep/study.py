@@ -14,8 +14,8 @@ from pacbayes import __version__, strict_json
 from pacbayes.data.pool import Integers, Pool, read_pool
 from pacbayes.data.records import Record, sha256_of
 from pacbayes.errors import InputError
+from pacbayes.files import write_atomically
 from pacbayes.models import folder as folders
-from pacbayes.models.writing import write_atomically
 from pacbayes.planning.rules import Rule
 from pacbayes.planning.selection import choose
 from pacbayes.sweep.cell import Study
