@@ -41,7 +41,7 @@ from pacbayes.posteriors.gaussian import group_kl
 from pacbayes.posteriors.noise import FORMAT as NOISE_FORMAT
 from pacbayes.posteriors.spread import family_name
 from pacbayes.risk import FloatArray
-from pacbayes.sampling import UNIFORM_SHARES, Sampler
+from pacbayes.sampling import Sampler
 from pacbayes.settings import Settings, Shares
 from pacbayes.stratum import (
     EncodedPart,
@@ -317,7 +317,6 @@ def _dependencies(
         "data": [file.sha256 for file in sample.files],
         "strata": [[part.name, part.n, _places(part)] for part in sample.strata],
         "losses": settings.losses,
-        "pairs": None if settings.tolerance is None else [settings.pilot, UNIFORM_SHARES],
         "seed": settings.seed,
         "block": None if model.noise.per_row else settings.block,
         "environment": asdict(_environment(model, settings)),
