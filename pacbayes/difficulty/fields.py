@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pacbayes.data.jsonl import parse_object, read_raw
-from pacbayes.difficulty.scores import GIVEN, Item, Score
+from pacbayes.difficulty.scores import GIVEN, Item, Score, Scorer
 from pacbayes.difficulty.values import (
     SCALES,
     Scale,
@@ -27,7 +27,7 @@ ORIENTATIONS: tuple[Orientation, ...] = ("harder", "easier")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FieldScorer:
+class FieldScorer(Scorer):
     """Reads a field and turns it so that larger is harder.
 
     A number x of a field that is larger for easier records becomes -x, a rate 1 - x.
@@ -73,19 +73,6 @@ class FieldScorer:
             "missing_marks": list(self.missing_marks),
             "rate_of": self.rate_of,
         }
-
-    @property
-    def chunk(self) -> int:
-        """See `Scorer`."""
-        return 256
-
-    @property
-    def checks_first(self) -> bool:
-        """See `Scorer`."""
-        return False
-
-    def check(self, item: Item) -> None:
-        """See `Scorer`."""
 
     def score(self, items: Sequence[Item]) -> list[Score]:
         """See `Scorer`.

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pacbayes.data.records import Record, sha256_of
-from pacbayes.difficulty.scores import Item, Layout, Score
+from pacbayes.difficulty.scores import Item, Layout, Score, Scorer
 from pacbayes.errors import InputError
 
 Count = Callable[[Sequence[str]], list[int]]
@@ -26,7 +26,7 @@ STEPS: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, kw_only=True)
-class LengthScorer:
+class LengthScorer(Scorer):
     """Counts tokens or steps of what the model should answer.
 
     That is the completion, the assistant's turns of a conversation together, or all of a text.
@@ -45,19 +45,6 @@ class LengthScorer:
     def settings(self) -> Mapping[str, Any]:
         """See `Scorer`."""
         return {"by": "length", **self.unit}
-
-    @property
-    def chunk(self) -> int:
-        """See `Scorer`."""
-        return 256
-
-    @property
-    def checks_first(self) -> bool:
-        """See `Scorer`."""
-        return False
-
-    def check(self, item: Item) -> None:
-        """See `Scorer`."""
 
     def score(self, items: Sequence[Item]) -> list[Score]:
         """See `Scorer`.

@@ -107,7 +107,10 @@ class Score:
 
 
 class Scorer(Protocol):
-    """Gives items their difficulty, each by itself: no score depends on the other items."""
+    """Gives items their difficulty, each by itself: no score depends on the other items.
+
+    What has a body here is that of a fast scorer, which needs no model.
+    """
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -116,13 +119,16 @@ class Scorer(Protocol):
     @property
     def chunk(self) -> int:
         """How many items to hand over at once."""
+        return 256
 
     @property
     def checks_first(self) -> bool:
         """Whether scoring is slow, so that all items are better checked before the first."""
+        return False
 
     def check(self, item: Item) -> None:
         """Raise an `InputError` if the item cannot be scored by mistake of its author."""
+        return
 
     def score(self, items: Sequence[Item]) -> list[Score]:
         """Return the score of each item."""
