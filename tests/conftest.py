@@ -3,6 +3,7 @@
 import json
 import random
 import sys
+from functools import partial
 from itertools import islice
 
 import pytest
@@ -85,18 +86,21 @@ def problem_file(tmp_path_factory):
 
 
 @pytest.fixture
-def run_bound(monkeypatch, capsys):
-    """Runs `pacbayes-bound` in this process; gives its exit code, stdout and stderr."""
-    from pacbayes.cli import bound_main
+def run_program(monkeypatch, capsys):
+    """Runs an entry point in this process; gives its exit code, stdout and stderr."""
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["pacbayes-bound", *map(str, arguments)])
-        try:
-            bound_main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
+    def run(entry_point, *argv):
+        monkeypatch.setattr(sys, "argv", list(map(str, argv)))
+        with pytest.raises(SystemExit) as stop:
+            entry_point()
+        return (stop.value.code or 0, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def run_bound(run_program):
+    """Runs `pacbayes-bound`; see `run_program`."""
+    from pacbayes.cli import bound_main
+
+    return partial(run_program, bound_main, "pacbayes-bound")

@@ -1,7 +1,6 @@
 """`pacbayes plan`: a plan in a folder, and bad input that leaves nothing."""
 
 import json
-import sys
 
 import pytest
 
@@ -14,15 +13,12 @@ QUICK = ("--bootstrap", "50", "--budgets", "1000,8000")
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, run_program, tmp_path):
     """Runs the verb in an empty folder; returns exit code, stdout and stderr."""
 
     def call(*arguments):
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["pacbayes", "plan", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return (stop.value.code or 0, *capsys.readouterr())
+        return run_program(main, "pacbayes", "plan", *arguments)
 
     return call
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,21 +22,11 @@ EASY = SAMPLE / "data" / "easy.held_out.jsonl"
 
 
 @pytest.fixture
-def run_score(monkeypatch, capsys):
-    """Runs `pacbayes score` in this process; gives its exit code, stdout and stderr."""
+def run_score(run_program):
+    """Runs `pacbayes score`; gives its exit code, stdout and stderr."""
     from pacbayes.cli import main
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["pacbayes", "score", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return partial(run_program, main, "pacbayes", "score")
 
 
 def write(path, *records):

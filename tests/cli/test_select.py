@@ -22,19 +22,13 @@ def pool(tmp_path):
 
 
 @pytest.fixture
-def select(pool, monkeypatch, capsys):
+def select(pool, run_program):
     """Runs the command on the pool; gives its exit code, stdout and stderr."""
     from pacbayes.cli import main
 
     def run(*arguments, budget=20, out="out.jsonl"):
         given = ["--pool", pool, "--budget", budget, "--out", pool.with_name(out), *arguments]
-        monkeypatch.setattr(sys, "argv", ["pacbayes", "select", *map(str, given)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        return code, *capsys.readouterr()
+        return run_program(main, "pacbayes", "select", *given)
 
     return run
 

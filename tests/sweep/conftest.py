@@ -1,7 +1,6 @@
 """A pool, tests and a target from the shipped sample, and the verb on them."""
 
 import json
-import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -52,15 +51,12 @@ def options(inputs):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(run_program):
     """Runs `pacbayes sweep`; returns exit code, stdout and stderr."""
 
     def call(values, *more):
         given = [str(x) for key, value in values.items() for x in (f"--{key}", value)]
-        monkeypatch.setattr(sys, "argv", ["pacbayes", "sweep", *given, *map(str, more)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        return (stop.value.code or 0, *capsys.readouterr())
+        return run_program(main, "pacbayes", "sweep", *given, *more)
 
     return call
 
