@@ -7,6 +7,7 @@ import math
 import random
 import string
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from pacbayes.sample.problems import NAMES, Problem, pretraining_problems
 
-DIFFICULTIES = range(1, 11)
+MOST_OPERATIONS = 10
 CONTEXT = 256
 STEPS = 5000
 TOKENS_PER_STEP = 2048
@@ -43,15 +44,27 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """A Llama of 0.76 million parameters with random weights, drawn from torch's global seed."""
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """How large a model is; the heads share its width, of which feed-forward layers have 5/2."""
+
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+
+
+SHIPPED = Shape()
+
+
+def make_model(tokenizer: PreTrainedTokenizerFast, shape: Shape = SHIPPED) -> LlamaForCausalLM:
+    """A Llama with random weights, drawn from torch's global seed; the shipped has 0.77 million."""
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=128,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        intermediate_size=320,
+        hidden_size=shape.width,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        intermediate_size=5 * shape.width // 2,
         max_position_embeddings=CONTEXT,
         tie_word_embeddings=False,
         pad_token_id=tokenizer.pad_token_id,
@@ -90,17 +103,25 @@ def completion_loss(model: torch.nn.Module, ids: torch.Tensor, mask: torch.Tenso
 
 
 def pretrain(
-    *, seed: int, device: str, steps: int = STEPS, log: Callable[[str], None] = print
+    *,
+    seed: int,
+    device: str,
+    steps: int = STEPS,
+    most_operations: int = MOST_OPERATIONS,
+    tokens_per_step: int = TOKENS_PER_STEP,
+    learning_rate: float = LEARNING_RATE,
+    shape: Shape = SHIPPED,
+    log: Callable[[str], None] = print,
 ) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     """Trains the base model from nothing on problems without the variant operator.
 
     A step takes problems of one length, and the longest allowed grows over the first part of
-    training. Matrices are trained by Muon, the rest by AdamW: it needs several times fewer tokens
-    here than AdamW alone.
+    training up to `most_operations`. Matrices are trained by Muon, the rest by AdamW: it needs
+    several times fewer tokens here than AdamW alone.
     """
     torch.manual_seed(seed)
     tokenizer = make_tokenizer()
-    model: Any = make_model(tokenizer)
+    model: Any = make_model(tokenizer, shape)
     model.to(device)
     matrices = [p for n, p in model.named_parameters() if n.endswith("_proj.weight")]
     others = [p for n, p in model.named_parameters() if not n.endswith("_proj.weight")]
@@ -109,13 +130,13 @@ def pretrain(
         torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0),
     ]
     rng = random.Random(seed)
-    streams = {k: pretraining_problems(rng, [k]) for k in DIFFICULTIES}
+    streams = {k: pretraining_problems(rng, [k]) for k in range(1, most_operations + 1)}
     for step in range(steps):
         done = step / steps
-        rate = LEARNING_RATE * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * done))
-        longest = min(len(DIFFICULTIES), 2 + int(done * 40))
+        rate = learning_rate * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * done))
+        longest = min(most_operations, 2 + int(done * 40))
         k = rng.randint(1, longest)
-        problems = list(itertools.islice(streams[k], max(8, TOKENS_PER_STEP // (15 * k + 8))))
+        problems = list(itertools.islice(streams[k], max(8, tokens_per_step // (15 * k + 8))))
         ids, mask = encode_batch(problems, tokenizer)
         loss = completion_loss(model, ids.to(device), mask.to(device))
         loss.backward()

@@ -1,0 +1,1 @@
+"""Fine-tunes over difficulty × budget × seed of two base models, for what the paper argues."""
