@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pacbayes.cli.weights import parse_weights
 from pacbayes.errors import InputError
 
 if TYPE_CHECKING:
@@ -153,26 +154,11 @@ def _rule(
         return rules.Window(low=window[0], high=window[1])
     if difficulty is not None:
         return rules.Nearest(difficulty=difficulty)
-    shares = _weights(weights or "")
+    shares = parse_weights("--weights", weights or "")
     if edges is None:
         return rules.LabelMixture(weights=shares, stratum_field=levels or "stratum")
     strata = rules.intervals_between(list(shares), _edges(edges))
     return rules.Mixture(weights=shares, strata=strata)
-
-
-def _weights(text: str) -> dict[str, float]:
-    weights: dict[str, float] = {}
-    for part in text.split(","):
-        name, _, share = (piece.strip() for piece in part.rpartition("="))
-        if not name or name in weights:
-            raise InputError(f"--weights must be NAME=SHARE,... with each name once, got {text!r}.")
-        try:
-            weights[name] = float(share)
-        except ValueError:
-            raise InputError(
-                f"--weights: the share of {name!r} must be a number, got {share!r}."
-            ) from None
-    return weights
 
 
 def _edges(text: str) -> list[float]:

@@ -12,6 +12,7 @@ import typer
 
 from pacbayes.cli.config import apply_config
 from pacbayes.cli.out import check_out
+from pacbayes.cli.weights import parse_weights
 from pacbayes.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +45,20 @@ def sweep(
     strata_levels: Annotated[
         str | None,
         typer.Option(metavar="FIELD", help="A field whose values are the strata instead."),
+    ] = None,
+    mix: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:STRATUM=SHARE,...",
+            help="A mixture of strata that cells are trained on too, e.g. both:3..4=.5,5..7=.5; "
+            "repeatable, and may be added to a sweep later.",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Make the cells of this stratum or mixture alone; repeatable."
+        ),
     ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, e.g. 0,1,2.")] = "0",
     test: Annotated[
@@ -124,6 +139,7 @@ def sweep(
         pool=pool,
         rules=_rules(windows, strata_edges),
         strata_levels=strata_levels,
+        mixtures=_mixtures(mix or []),
         test=tuple(test or ()),
         held_out_share=held_out_share,
         target=target,
@@ -147,7 +163,8 @@ def sweep(
         ),
     )
     ready = set_up(inputs, out)
-    cells = cells_of(list(ready.study.rules), *grid)
+    names = _wanted([*ready.study.rules, *ready.study.mixtures], only)
+    cells = cells_of(names, *grid)
     require_enough(ready.study, cells)
     if dry_run:
         _show_price(ready, cells, out, as_json=as_json)
@@ -182,6 +199,28 @@ def _windows(text: str) -> list[tuple[float, float]]:
             ) from None
         windows.append((low, high))
     return windows
+
+
+def _mixtures(texts: Sequence[str]) -> dict[str, dict[str, float]]:
+    mixtures: dict[str, dict[str, float]] = {}
+    for text in texts:
+        name, colon, weights = (part.strip() for part in text.partition(":"))
+        if not (name and colon) or name in mixtures:
+            raise InputError(
+                f"--mix must be NAME:STRATUM=SHARE,... with each name once, got {text!r}."
+            )
+        mixtures[name] = parse_weights(f"--mix {name}", weights)
+    return mixtures
+
+
+def _wanted(names: Sequence[str], only: Sequence[str] | None) -> list[str]:
+    for name in only or []:
+        if name not in names:
+            raise InputError(
+                f"--only: there is no stratum or mixture {name!r}; there are "
+                f"{', '.join(map(repr, names))}."
+            )
+    return [name for name in names if not only or name in only]
 
 
 def _numbers(name: str, text: str, kind: Callable[[str], Any]) -> list[Any]:

@@ -150,7 +150,7 @@ class Mixture(_ByDifficulty):
     strata: tuple[Interval, ...]
 
     def __post_init__(self) -> None:
-        _check_weights(self.weights, [stratum.name for stratum in self.strata])
+        check_weights(self.weights, [stratum.name for stratum in self.strata])
 
     def candidates(self, pool: Pool, *, seed: int) -> tuple[Candidates, ...]:
         """See `Rule`."""
@@ -192,7 +192,7 @@ class LabelMixture:
     stratum_field: str = "stratum"
 
     def __post_init__(self) -> None:
-        _check_weights(self.weights)
+        check_weights(self.weights)
 
     def check(self, record: Record) -> None:
         """See `Rule`; a record without label is of no stratum."""
@@ -221,7 +221,16 @@ class LabelMixture:
         return {"weights": dict(self.weights), "levels": self.stratum_field}
 
 
-def _check_weights(weights: Mapping[str, float], names: Sequence[str] | None = None) -> None:
+def check_weights(weights: Mapping[str, float], names: Sequence[str] | None = None) -> None:
+    """Refuse shares of strata that are no mixture.
+
+    Args:
+        weights: The share of each stratum.
+        names: The strata that there are, if they are known yet.
+
+    Raises:
+        InputError: A weight is negative or of no stratum, or they do not sum to 1.
+    """
     for name, weight in weights.items():
         if not 0 <= weight < math.inf:
             raise InputError(f"the weight of stratum {name!r} must be at least 0, got {weight}.")

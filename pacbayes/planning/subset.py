@@ -70,9 +70,7 @@ def write_subset(
     Raises:
         InputError: See `choose` and the rule; or the pool has changed since it was read.
     """
-    shares = choose(rule.candidates(pool, seed=seed), budget, allow_short=allow_short)
-    units = np.concatenate([share.units for share in shares])
-    records = shuffled_records(pool, units, seed=seed)
+    shares, units, records = _drawn(pool, rule, budget, seed=seed, allow_short=allow_short)
     with _in_place_of(report_path(out)) as note, _in_place_of(out) as file:
         sha256 = _write_lines(pool, records, file)
         difficulties = pool.unit_difficulties
@@ -104,6 +102,27 @@ def write_subset(
         note.write(report.to_json().encode(errors="backslashreplace"))
         note.flush()  # a full disk is to be noticed before the subset is in its place
     return report
+
+
+def strata_of_records(pool: Pool, rule: Rule, budget: int, *, seed: int) -> list[str]:
+    """The stratum that each record was drawn for, in the order that `write_subset` writes them.
+
+    Raises:
+        InputError: See `choose` and the rule.
+    """
+    shares, units, records = _drawn(pool, rule, budget, seed=seed)
+    places = np.empty(pool.n_units, np.int64)
+    places[units] = np.repeat(np.arange(len(shares)), [len(share.units) for share in shares])
+    return [shares[place].name for place in places[pool.units[records]]]
+
+
+def _drawn(
+    pool: Pool, rule: Rule, budget: int, *, seed: int, allow_short: bool = False
+) -> tuple[tuple[Share, ...], Integers, Integers]:
+    """What each stratum supplies, the units of all of them, and their records in random order."""
+    shares = choose(rule.candidates(pool, seed=seed), budget, allow_short=allow_short)
+    units = np.concatenate([share.units for share in shares])
+    return shares, units, shuffled_records(pool, units, seed=seed)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any, cast
 from pacbayes.certificate import Certificate
 from pacbayes.certify import Track, certify, untold
 from pacbayes.data.pool import Integers, Pool
-from pacbayes.data.sample import Part
+from pacbayes.data.sample import Part, Sample
 from pacbayes.errors import InputError
+from pacbayes.files import write_atomically
 from pacbayes.losses import LOSSES
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import OpenOptions
@@ -20,7 +22,7 @@ from pacbayes.models.posterior_file import NAME as POSTERIOR
 from pacbayes.models.posterior_file import with_posterior, write_posterior
 from pacbayes.planning.rules import Rule
 from pacbayes.planning.selection_report import SelectionReport
-from pacbayes.planning.subset import write_subset
+from pacbayes.planning.subset import strata_of_records, write_subset
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.risk import Scorer
 from pacbayes.runs import Run
@@ -31,8 +33,9 @@ from pacbayes.stratum import losses_at_prior
 from pacbayes.sweep.cells import Cell
 from pacbayes.sweep.fine_tune import fine_tune, seeded
 from pacbayes.sweep.held_out import Without
+from pacbayes.sweep.mixtures import MixtureOfRules, Weights
 from pacbayes.sweep.recipe import Recipe
-from pacbayes.sweep.samples import read_part, read_whole
+from pacbayes.sweep.samples import read_drawn, read_part
 from pacbayes.weight_perturbation import Family
 
 TRAIN = "train.jsonl"
@@ -47,9 +50,11 @@ class Study:
         pool: Where training data are chosen from.
         set_aside: Units of the pool that are not for training.
         rules: Which units each stratum has.
+        mixtures: Mixtures of strata that cells are trained on too, from `mixtures.checked`.
         label_field: The field that strata are values of; None if they are of difficulties.
         tests: Held-out file of each stratum.
         target: File of the target, or None.
+        base_risk: Where the base's risk on the target is kept, once a cell has measured it.
         recipe: How to train and certify.
     """
 
@@ -57,14 +62,22 @@ class Study:
     pool: Pool
     set_aside: Integers
     rules: Mapping[str, Rule]
+    mixtures: Mapping[str, Weights]
     label_field: str | None
     tests: Mapping[str, Path]
     target: Path | None
+    base_risk: Path
     recipe: Recipe
 
-    def rule(self, stratum: str) -> Without:
-        """Which units may be trained on."""
-        return Without(rule=self.rules[stratum], units=self.set_aside)
+    def rule(self, name: str) -> Without:
+        """Which units may be trained on for a stratum, or for a mixture with its weights."""
+        return Without(rule=self._rule(name), units=self.set_aside)
+
+    def _rule(self, name: str) -> Rule:
+        if name in self.rules:
+            return self.rules[name]
+        weights = self.mixtures[name]
+        return MixtureOfRules(weights=weights, rules={s: self.rules[s] for s in weights})
 
 
 def run_cell(study: Study, cell: Cell, folder: Path, track: Track = untold) -> Run:
@@ -88,14 +101,11 @@ def run_cell(study: Study, cell: Cell, folder: Path, track: Track = untold) -> R
 def _made(study: Study, cell: Cell, folder: Path, track: Track) -> Run:
     """Everything of a cell but its run's file."""
     data = folder / TRAIN
-    rule = study.rule(cell.stratum)
-    report = write_subset(study.pool, rule, cell.budget, data, seed=cell.seed_of("subset"))
+    report, sample = _drawn(study, cell, data)
     seed = cell.seed_of("training")
     fine_tune(study.base, data, folder, study.recipe, n=cell.budget, seed=seed)
     model = _open(study, folder)
     settings = settings_of(study.recipe, cell)
-    by_hash = len(study.set_aside) > 0
-    sample = read_whole(data, cell.stratum, label_field=study.label_field, split_by_hash=by_hash)
     (certificate,) = certify(model, sample, settings, track=track)
     certificate.write(folder / CERTIFICATE_FILE)
     return Run.from_dict(
@@ -107,6 +117,28 @@ def _made(study: Study, cell: Cell, folder: Path, track: Track) -> Run:
             **_tested(study, model, certificate, settings),
         }
     )
+
+
+def _drawn(study: Study, cell: Cell, data: Path) -> tuple[SelectionReport, Sample]:
+    """Write the training data, and read them in the strata that they were drawn for."""
+    drawn: Any = {
+        "pool": study.pool,
+        "rule": study.rule(cell.stratum),
+        "budget": cell.budget,
+        "seed": cell.seed_of("subset"),
+    }
+    report = write_subset(out=data, **drawn)
+    strata = [cell.stratum] * report.subset.n_records
+    if cell.stratum in study.mixtures:
+        strata = strata_of_records(**drawn)
+    sample = read_drawn(
+        data,
+        strata,
+        order=list(study.rules),
+        label_field=study.label_field,
+        split_by_hash=len(study.set_aside) > 0,
+    )
+    return report, sample
 
 
 def settings_of(recipe: Recipe, cell: Cell) -> Settings:
@@ -161,11 +193,18 @@ def _tested(
         return {"tests": tests, "target": None, "base_target": None, "base_strength": None}
     part = read_part(study.target, "target")
     target = measured(part, len(tests))
-    return {"tests": tests, "target": target, **_of_base(scorer, part)}
+    if not study.base_risk.is_file():
+        found = json.dumps(_of_base(scorer, part), indent=2) + "\n"
+        write_atomically(study.base_risk, found.encode())
+    of_base = json.loads(study.base_risk.read_text(encoding="utf-8"))
+    return {"tests": tests, "target": target, **of_base}
 
 
 def _of_base(scorer: Scorer, part: Part) -> dict[str, Any]:
-    """Risk and accuracy of the base on the target: the prior's centre computes what it does."""
+    """Risk and accuracy of the base on the target: the prior's centre computes what it does.
+
+    So every cell would find the same, whatever it was trained on, and one does for all.
+    """
     both = replace(scorer, losses=(*scorer.losses, LOSSES["exact"]))
     units = part.encode(scorer.model.tokenizer, max_length=scorer.model.context)
     risk, errors = (float(losses.mean()) for losses in losses_at_prior(both, units))

@@ -16,7 +16,7 @@ class Cell:
     """One fine-tune of a sweep.
 
     Attributes:
-        stratum: Name of the stratum it is trained on.
+        stratum: Name of the stratum, or mixture of strata, it is trained on.
         budget: Independent units it is trained on.
         seed: The user's seed.
     """
@@ -54,9 +54,13 @@ def cells_of(
 ) -> tuple[Cell, ...]:
     """All cells, the cheap ones first, so that what fails fails early.
 
+    Args:
+        strata: Names of strata and of mixtures.
+        budgets: Units to train on.
+        seeds: The user's seeds.
+
     Raises:
-        InputError: A budget is below 1, a seed negative, a value comes twice, or two strata would
-            have one folder.
+        InputError: A budget is below 1, a seed negative, or a value comes twice.
     """
     for name, values, least in (("budgets", budgets, 1), ("seeds", seeds, 0)):
         for value in values:
@@ -64,7 +68,15 @@ def cells_of(
                 raise InputError(f"--{name} must be at least {least}, got {value}.")
         if len(set(values)) < len(values):
             raise InputError(f"--{name} must differ, got {', '.join(map(str, values))}.")
-    if len(set(map(file_name, strata))) < len(strata):
-        raise InputError(f"the strata {', '.join(map(repr, strata))} need folders of one name.")
     grid = itertools.product(sorted(budgets), seeds, strata)
     return tuple(Cell(stratum=s, budget=b, seed=seed) for b, seed, s in grid)
+
+
+def require_own_folders(names: Sequence[str]) -> None:
+    """Refuse strata and mixtures that differ only in what file names do not show.
+
+    Raises:
+        InputError: Two would have one folder.
+    """
+    if len(set(map(file_name, names))) < len(names):
+        raise InputError(f"the strata {', '.join(map(repr, names))} need folders of one name.")

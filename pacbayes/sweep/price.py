@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -16,6 +15,7 @@ import torch
 
 from pacbayes.data.records import read_jsonl
 from pacbayes.models.loading import context_of
+from pacbayes.planning.selection import choose, shuffled_records
 from pacbayes.settings import Settings
 from pacbayes.sweep.cell import Study
 from pacbayes.sweep.cells import Cell
@@ -65,15 +65,19 @@ def price(study: Study, cells: Sequence[Cell], n_tests: int) -> Price:
     steps = trained = scored = 0
     seconds = 0.0
     for cell in cells:
-        records = round(cell.budget * _records_per_unit(study, cell.stratum))
+        of_stratum = _records_of_strata(study, cell)
+        records = sum(of_stratum)
         of_cell = recipe.steps_for(records)
         searches = SEARCH[recipe.family] if recipe.objective == "plain" else 1
-        forwards = (recipe.passes + 1) * records + searches * min(records, Settings.pilot)
-        forwards += n_tests + 2 * target
+        forwards = (recipe.passes + 1) * records
+        forwards += searches * sum(min(part, Settings.pilot) for part in of_stratum)
+        forwards += n_tests + target
         both = of_cell * min(recipe.train_batch_size, records)
         steps, trained, scored = steps + of_cell, trained + both, scored + forwards
         training, scoring = measured[cell.stratum]
         seconds += both * training + forwards * scoring
+    if cells and not study.base_risk.is_file():
+        scored += target
     return Price(
         cells=len(cells),
         steps=steps,
@@ -83,9 +87,15 @@ def price(study: Study, cells: Sequence[Cell], n_tests: int) -> Price:
     )
 
 
-def _records_per_unit(study: Study, stratum: str) -> float:
-    (candidates,) = study.rule(stratum).candidates(study.pool, seed=0)
-    return float(np.bincount(study.pool.units)[candidates.units].mean())
+def _records_of_strata(study: Study, cell: Cell) -> list[int]:
+    """The records that a cell is trained on in each of its strata, about."""
+    candidates = study.rule(cell.stratum).candidates(study.pool, seed=0)
+    per_unit = np.bincount(study.pool.units)
+    return [
+        round(len(share.units) * float(per_unit[of_one.units].mean()))
+        for share, of_one in zip(choose(candidates, cell.budget), candidates, strict=True)
+        if len(share.units)
+    ]
 
 
 def _seconds_an_example(study: Study, stratum: str) -> tuple[float, float]:
@@ -113,10 +123,12 @@ def _seconds_an_example(study: Study, stratum: str) -> tuple[float, float]:
 
 
 def _batch(study: Study, stratum: str) -> bytes:
-    """The first batch of records that a stratum may be trained on."""
-    (candidates,) = study.rule(stratum).candidates(study.pool, seed=0)
-    records = np.flatnonzero(np.isin(study.pool.units, candidates.units))
-    return b"".join(islice(study.pool.lines_of(records), study.recipe.train_batch_size))
+    """A batch of records as those of a stratum or mixture are."""
+    size = study.recipe.train_batch_size
+    candidates = study.rule(stratum).candidates(study.pool, seed=0)
+    units = np.concatenate([s.units for s in choose(candidates, size, allow_short=True)])
+    records = shuffled_records(study.pool, units, seed=0)
+    return b"".join(study.pool.lines_of(records[:size]))
 
 
 def _seconds(work: Callable[[], Any]) -> float:

@@ -1,7 +1,8 @@
-"""A file as one sample of one stratum, whatever labels its records have."""
+"""Files as samples of strata that are known, whatever labels their records have."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pacbayes.data.assumptions import INDEPENDENT, of_difficulty, of_labels
@@ -9,12 +10,13 @@ from pacbayes.data.duplicates import find_duplicates
 from pacbayes.data.records import Record, read_jsonl, sha256_of
 from pacbayes.data.sample import Part, Sample, SourceFile
 from pacbayes.data.scoring import read_scoring
-from pacbayes.data.units import units_of
+from pacbayes.data.units import strata_of_names
 
 _FROM_POOL = (
     "The units were drawn at random, without replacement, from those of a pool in the stratum, "
     "which are independent draws; the draw did not look at losses."
 )
+_BY_QUOTA = "How many units each stratum has was settled by weights and a budget."
 _BY_HASH = (
     "Which units of the pool were kept for tests, and not drawn from, was decided by a hash of "
     "their texts, which is taken to have nothing to do with losses."
@@ -29,16 +31,28 @@ def read_part(path: Path, name: str) -> Part:
     Raises:
         InputError: See `read_jsonl`.
     """
-    return _part(read_jsonl(path, stratum_field=_NO_FIELD), name)
+    records = read_jsonl(path, stratum_field=_NO_FIELD)
+    (part,) = _parts(records, [name] * len(records), [name])
+    return part
 
 
-def read_whole(path: Path, name: str, *, label_field: str | None, split_by_hash: bool) -> Sample:
-    """A subset of a pool as a sample with one stratum.
+def read_drawn(
+    path: Path,
+    strata: Sequence[str],
+    *,
+    order: Sequence[str],
+    label_field: str | None,
+    split_by_hash: bool,
+) -> Sample:
+    """A subset of a pool as a sample, given the strata that its records were drawn for.
+
+    The file is not cut anew: a group's mean difficulty, summed in another order, can be another.
 
     Args:
         path: The subset.
-        name: Of the stratum.
-        label_field: The field that the stratum is a value of; None if it is one of difficulties.
+        strata: The stratum of each record.
+        order: The order of the strata, of which some may have no record.
+        label_field: The field that strata are values of; None if they are of difficulties.
         split_by_hash: Whether a part of the pool was kept for tests, see `held_out`.
 
     Raises:
@@ -46,9 +60,12 @@ def read_whole(path: Path, name: str, *, label_field: str | None, split_by_hash:
     """
     records = read_jsonl(path, stratum_field=_NO_FIELD)
     source = SourceFile(path=str(path), sha256=sha256_of(path), n_records=len(records))
+    parts = _parts(records, strata, order)
     scoring = None if label_field else read_scoring(path, source.sha256)
     duplicates = find_duplicates(records)
-    assumptions = [INDEPENDENT, _FROM_POOL, *([_BY_HASH] if split_by_hash else [])]
+    assumptions = [INDEPENDENT, _FROM_POOL]
+    assumptions += [_BY_QUOTA] if len(parts) > 1 else []
+    assumptions += [_BY_HASH] if split_by_hash else []
     if label_field:
         assumptions += of_labels(1, 2, label_field)
     else:
@@ -56,7 +73,7 @@ def read_whole(path: Path, name: str, *, label_field: str | None, split_by_hash:
     if duplicates.summary:
         assumptions.append(f"{duplicates.summary[0].upper()}{duplicates.summary[1:]}")
     return Sample(
-        strata=(_part(records, name),),
+        strata=parts,
         held_out=(),
         scoring=scoring,
         files=(source,),
@@ -68,5 +85,13 @@ def read_whole(path: Path, name: str, *, label_field: str | None, split_by_hash:
     )
 
 
-def _part(records: list[Record], name: str) -> Part:
-    return Part(name=name, units=tuple(tuple(records[i] for i in u) for u in units_of(records)))
+def _parts(
+    records: Sequence[Record], names: Sequence[str], order: Sequence[str]
+) -> tuple[Part, ...]:
+    """The strata that have records, given that of each."""
+    present = set(names)
+    found = strata_of_names(records, names, [name for name in order if name in present])
+    return tuple(
+        Part(name=s.name, units=tuple(tuple(records[i] for i in unit) for unit in s.units))
+        for s in found
+    )

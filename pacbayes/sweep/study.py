@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,18 @@ from pacbayes.errors import InputError
 from pacbayes.files import write_atomically
 from pacbayes.models import folder as folders
 from pacbayes.planning.rules import Rule
-from pacbayes.planning.selection import choose
+from pacbayes.planning.selection import apportion
 from pacbayes.sweep.cell import Study
-from pacbayes.sweep.cells import Cell, file_name
+from pacbayes.sweep.cells import Cell, file_name, require_own_folders
 from pacbayes.sweep.held_out import apart_from, count_tests, split_by_hash, write_tests
+from pacbayes.sweep.mixtures import Weights, checked
 from pacbayes.sweep.recipe import Recipe
 from pacbayes.sweep.strata import describe_rules, label_rules
 
 SCHEMA = "pacbayes.sweep/1"
 SWEEP_FILE = "sweep.json"
 TESTS = "tests"
+BASE_RISK = "base_risk.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ class Inputs:
         pool: JSONL with difficulties.
         rules: The strata; None for the values of `strata_levels`.
         strata_levels: A field whose values are the strata.
+        mixtures: Mixtures of the strata that cells are trained on too, by name.
         test: Held-out JSONL, cut into the same strata; none to hold a part of the pool out.
         held_out_share: That part.
         target: JSONL of the target, with what the model should answer.
@@ -48,6 +51,7 @@ class Inputs:
     pool: Path
     rules: dict[str, Rule] | None
     strata_levels: str | None
+    mixtures: Mapping[str, Weights]
     test: tuple[Path, ...]
     held_out_share: float
     target: Path | None
@@ -103,18 +107,25 @@ def set_up(inputs: Inputs, out: Path) -> SetUp:
     held = (*inputs.test, *([] if inputs.target is None else [inputs.target]))
     pool = _scored_pool(inputs.pool, field, apart_from(held))
     rules = inputs.rules or label_rules(pool.label_names, field)
+    mixtures = checked(inputs.mixtures, rules)
     pools, set_aside = _apart(inputs, pool, field)
     n_tests = count_tests(pools, rules)
     note = _note(inputs, pool, rules)
-    _require_same(out, note)
+    known = _known_mixtures(out, note)
+    _require_same_weights(out, known, mixtures)
+    if every := {**known, **mixtures}:
+        note["mixtures"] = every
+    require_own_folders([*rules, *every])
     study = Study(
         base=inputs.base,
         pool=pool,
         set_aside=set_aside,
         rules=rules,
+        mixtures=mixtures,
         label_field=inputs.strata_levels,
         tests={name: out / TESTS / f"{file_name(name)}.jsonl" for name in rules},
         target=inputs.target,
+        base_risk=out / BASE_RISK,
         recipe=inputs.recipe,
     )
     return SetUp(study=study, pools=pools, n_tests=n_tests, note=note, out=out)
@@ -139,7 +150,7 @@ def _apart(inputs: Inputs, pool: Pool, field: str) -> tuple[list[tuple[Pool, Int
 
 
 def _note(inputs: Inputs, pool: Pool, rules: dict[str, Rule]) -> dict[str, Any]:
-    """Everything a cell is a function of beside stratum, budget and seed."""
+    """Everything a cell is a function of beside its mixture's weights, its budget and its seed."""
     tests: Any = [sha256_of(path) for path in inputs.test]
     return {
         "schema": SCHEMA,
@@ -153,12 +164,13 @@ def _note(inputs: Inputs, pool: Pool, rules: dict[str, Rule]) -> dict[str, Any]:
     }
 
 
-def _require_same(out: Path, note: dict[str, Any]) -> None:
+def _known_mixtures(out: Path, note: dict[str, Any]) -> dict[str, Weights]:
+    """The mixtures that a folder of the same sweep has already."""
     path = out / SWEEP_FILE
     if not path.is_file():
         if out.is_dir() and any(out.iterdir()):
             raise InputError(f"is not empty and has no {SWEEP_FILE}; give a new --out.", path=out)
-        return
+        return {}
     try:
         found = strict_json.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -166,9 +178,21 @@ def _require_same(out: Path, note: dict[str, Any]) -> None:
     for key in note:
         if not isinstance(found, dict) or found.get(key) != note[key]:
             raise InputError(
-                f"is of a sweep with another `{key}`; only --budgets and --seeds may change, give "
-                "another --out.",
+                f"is of a sweep with another `{key}`; only --budgets, --seeds and --mix may "
+                "change, give another --out.",
                 path=path,
+            )
+    return dict(found.get("mixtures", {}))
+
+
+def _require_same_weights(
+    out: Path, known: Mapping[str, Weights], mixtures: Mapping[str, Weights]
+) -> None:
+    for name in mixtures.keys() & known.keys():
+        if known[name] != mixtures[name]:
+            raise InputError(
+                f"has a mixture {name!r} of other weights; give this one another name.",
+                path=out / SWEEP_FILE,
             )
 
 
@@ -180,12 +204,14 @@ def require_enough(study: Study, cells: Sequence[Cell]) -> None:
     """
     for cell in cells:
         candidates = study.rule(cell.stratum).candidates(study.pool, seed=0)
-        try:
-            choose(candidates, cell.budget)
-        except InputError as error:
-            have = len(candidates[0].units)
-            raise InputError(
-                f"stratum {cell.stratum!r} has {have} units to train on, fewer than the budget "
-                f"{cell.budget}.",
-                path=study.pool.path,
-            ) from error
+        wanted = apportion(cell.budget, [of_one.weight for of_one in candidates])
+        for of_one, count in zip(candidates, wanted, strict=True):
+            if len(of_one.units) < count:
+                have = f"has {len(of_one.units)} units to train on, fewer than the"
+                what = f"stratum {cell.stratum!r} {have} budget {cell.budget}."
+                if cell.stratum in study.mixtures:
+                    what = (
+                        f"stratum {of_one.name!r} {have} {count} that mixture {cell.stratum!r} "
+                        f"takes of it at budget {cell.budget}."
+                    )
+                raise InputError(what, path=study.pool.path)

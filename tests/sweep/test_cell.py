@@ -29,6 +29,7 @@ def test_a_cell_is_a_function_of_itself(checkpoints, problem_file, tmp_path, met
             pool=problem_file,
             rules=window_rules([(2, 3)]),
             strata_levels=None,
+            mixtures={},
             test=(),
             held_out_share=0.2,
             target=None,

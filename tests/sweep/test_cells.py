@@ -5,7 +5,7 @@ import math
 import pytest
 
 from pacbayes.errors import InputError
-from pacbayes.sweep.cells import Cell, cells_of
+from pacbayes.sweep.cells import Cell, cells_of, require_own_folders
 from pacbayes.sweep.recipe import Recipe
 from pacbayes.sweep.strata import edge_rules, label_rules, window_rules
 
@@ -32,7 +32,7 @@ def test_a_seed_is_a_function_of_the_cell_alone():
         (lambda: cells_of(["a"], [0], [0]), "--budgets must be at least 1, got 0"),
         (lambda: cells_of(["a"], [1], [-1]), "--seeds must be at least 0, got -1"),
         (lambda: cells_of(["a"], [1, 1], [0]), "--budgets must differ"),
-        (lambda: cells_of(["a/b", "a_b"], [1], [0]), "folders of one name"),
+        (lambda: require_own_folders(["a/b", "a_b"]), "folders of one name"),
         (lambda: window_rules([(3, 4), (4, 5)]), "no difficulty in common"),
         (lambda: window_rules([(4, 3)]), "the lower one first"),
         (lambda: edge_rules([7, 4]), "strictly increasing"),

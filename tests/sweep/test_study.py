@@ -7,7 +7,7 @@ import pytest
 from pacbayes.errors import InputError
 from pacbayes.sweep.cells import cells_of
 from pacbayes.sweep.recipe import Recipe
-from pacbayes.sweep.samples import read_whole
+from pacbayes.sweep.samples import read_drawn
 from pacbayes.sweep.study import Inputs, require_enough, set_up
 
 
@@ -31,6 +31,7 @@ def inputs(checkpoints, tmp_path):
         pool=pool,
         rules=None,
         strata_levels="level",
+        mixtures={},
         test=(),
         held_out_share=0.25,
         target=None,
@@ -49,9 +50,15 @@ def test_labels_are_strata_and_groups_count_once(inputs, tmp_path):
     ]
     left = sum(len(found.units) for (found,) in candidates)
     assert left + ready.n_tests == 200
-    whole = read_whole(
-        ready.study.tests["Level 1"], "Level 1", label_field="level", split_by_hash=True
+    path = ready.study.tests["Level 1"]
+    whole = read_drawn(
+        path,
+        ["Level 1"] * len(path.read_text().splitlines()),
+        order=list(ready.study.rules),
+        label_field="level",
+        split_by_hash=True,
     )
+    assert [part.name for part in whole.strata] == ["Level 1"]
     assert whole.strata[0].n == whole.strata[0].n_records // 2
     assert "A record's `level` was given without looking at its loss." in whole.assumptions
 

@@ -173,8 +173,8 @@ def test_a_dry_run_prices_and_writes_nothing(run, swept, options, tmp_path):
     assert code == 0
     assert "4 to make, 0 finished" in shown
     assert "8 steps, 128 examples" in shown
-    # for each cell 2 passes and 1 to choose the noise, 18 tests, and 6 of the target twice
-    assert f"{4 * (3 * 16 + 18 + 12)} examples, tests included" in shown
+    # for each cell 2 passes and 1 to choose the noise, 18 tests, 6 of the target; once the base's
+    assert f"{4 * (3 * 16 + 18 + 6) + 6} examples, tests included" in shown
     assert not (tmp_path / "out").exists()
     code, shown, _ = run({**options, "out": swept, "seeds": "0,1"}, "--dry-run")
     assert "2 to make, 2 finished" in shown
