@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.study.mixtures import is_wanted, mixtures_of
 from benchmarks.study.size import BASES, Size
 from pacbayes.files import write_atomically
 from pacbayes.models.loading import OpenOptions
@@ -54,11 +55,13 @@ def noted(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def inputs_of(size: Size, data: Path, base: Path) -> Inputs:
     """What `pacbayes sweep` is told."""
+    rules = window_rules(size.windows)
     return Inputs(
         base=base,
         pool=data / "pool.jsonl",
-        rules=window_rules(size.windows),
+        rules=rules,
         strata_levels=None,
+        mixtures=mixtures_of(list(rules)),
         test=(data / "tests.jsonl",),
         held_out_share=0.1,
         target=data / "target.jsonl",
@@ -104,6 +107,7 @@ def record(subject: str, label: str, size: Size, out: Path, results: Path) -> No
         "strata": [{"name": f"{a}..{b}", "low": a, "high": b} for a, b in size.windows],
         "budgets": size.budgets,
         "seeds": size.seeds,
+        "mixtures": mixtures_of([f"{a}..{b}" for a, b in size.windows]),
         "target": {
             "weights": {f"{a}..{b}": 1 / len(size.windows) for a, b in size.windows},
             "n": size.n_target,
@@ -201,7 +205,9 @@ def make_base(
     noted(out / f"base.{name}.json", pretrained)
     ready = set_up(inputs_of(size, out / "data", folder), out / name)
     ready.write()
-    cells = cells_of(list(ready.study.rules), size.budgets, size.seeds)
+    names = [*ready.study.rules, *ready.study.mixtures]
+    grid = cells_of(names, size.budgets, size.seeds)
+    cells = [cell for cell in grid if is_wanted(cell.stratum, cell.budget)]
     left = make_cells(ready, cells, deadline, arguments.workers)
     first = next((c for c in cells if (ready.out / c.name / "run.json").is_file()), None)
     if first is not None:

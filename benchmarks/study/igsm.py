@@ -48,15 +48,17 @@ SMALL = Shape(width=64, layers=3)
 SIZES = MappingProxyType(
     {
         "cpu": Size(
-            windows=((1, 1), (2, 2), (3, 3), (4, 4)),
-            budgets=(125, 250, 500, 1000, 2000),
+            windows=((2, 2), (3, 3), (4, 4), (5, 5)),
+            budgets=(8, 32, 128, 512, 2048),
             seeds=(0, 1, 2),
             n_pool=3000,
-            n_tests=400,
+            n_tests=500,
             n_target=1200,
-            recipe=Recipe(objective="bound", epochs=6, learning_rate=5e-3, train_batch_size=16),
+            recipe=Recipe(
+                objective="bound", kl_weight=0.1, steps=300, learning_rate=5e-3, train_batch_size=16
+            ),
             pretraining={
-                "weak": Pretraining(most_operations=2, steps=2000, shape=SMALL),
+                "weak": Pretraining(most_operations=3, steps=2500, shape=SMALL),
                 "strong": Pretraining(most_operations=4, steps=3000, shape=SMALL),
             },
         ),
