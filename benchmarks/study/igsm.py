@@ -44,6 +44,7 @@ class Pretraining:
 
 
 SMALL = Shape(width=64, layers=3)
+LARGE = Shape(width=512, layers=8, heads=8)
 
 SIZES = MappingProxyType(
     {
@@ -60,6 +61,31 @@ SIZES = MappingProxyType(
             pretraining={
                 "weak": Pretraining(most_operations=3, steps=2500, shape=SMALL),
                 "strong": Pretraining(most_operations=4, steps=3000, shape=SMALL),
+            },
+        ),
+        "cuda": Size(
+            windows=((2, 4), (5, 7), (8, 10), (11, 13)),
+            budgets=(128, 512, 2048, 8192, 32768),
+            seeds=(0, 1, 2),
+            n_pool=40_000,
+            n_tests=2000,
+            n_target=4000,
+            recipe=Recipe(
+                objective="bound",
+                kl_weight=0.1,
+                steps=1000,
+                learning_rate=2e-3,
+                train_batch_size=64,
+                batch_size=512,
+                device="cuda",
+            ),
+            pretraining={
+                "weak": Pretraining(
+                    most_operations=7, steps=4000, tokens_per_step=8192, shape=LARGE
+                ),
+                "strong": Pretraining(
+                    most_operations=10, steps=4000, tokens_per_step=8192, shape=LARGE
+                ),
             },
         ),
     }
