@@ -6,7 +6,7 @@ import ctypes
 import math
 import os
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -251,8 +251,12 @@ def bound(
             _show_dry_run(model, sample, replace(settings, team=ALONE))
         return
     from pacbayes.cli.results import certify_and_write
+    from pacbayes.files import claimed
 
-    certificates, others = certify_and_write(model, sample, settings, out, objects, quiet=as_json)
+    with claimed(out) if team.leads else nullcontext():
+        certificates, others = certify_and_write(
+            model, sample, settings, out, objects, quiet=as_json
+        )
     if as_json and team.leads:
         texts = [certificate.to_json() for certificate in (*certificates, *others)]
         typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")

@@ -130,6 +130,7 @@ def sweep(
     from pacbayes.cli.bound import prepare
 
     prepare(device)
+    from pacbayes.files import claimed
     from pacbayes.sweep.cells import cells_of
     from pacbayes.sweep.recipe import Recipe
     from pacbayes.sweep.study import Inputs, require_enough, set_up
@@ -169,8 +170,9 @@ def sweep(
     if dry_run:
         _show_price(ready, cells, out, as_json=as_json)
         return
-    ready.write()
-    _make(ready.study, cells, out, workers, as_json=as_json)
+    with claimed(out):
+        ready.write()
+        _make(ready.study, cells, out, workers, as_json=as_json)
 
 
 def _one_rule(**rules: str | None) -> None:

@@ -14,7 +14,7 @@ from pacbayes import __version__, strict_json
 from pacbayes.data.pool import Integers, Pool, read_pool
 from pacbayes.data.records import Record, sha256_of
 from pacbayes.errors import InputError
-from pacbayes.files import write_atomically
+from pacbayes.files import LOCK, write_atomically
 from pacbayes.models import folder as folders
 from pacbayes.planning.rules import Rule
 from pacbayes.planning.selection import apportion
@@ -168,7 +168,7 @@ def _known_mixtures(out: Path, note: dict[str, Any]) -> dict[str, Weights]:
     """The mixtures that a folder of the same sweep has already."""
     path = out / SWEEP_FILE
     if not path.is_file():
-        if out.is_dir() and any(out.iterdir()):
+        if out.is_dir() and any(path.name != LOCK for path in out.iterdir()):
             raise InputError(f"is not empty and has no {SWEEP_FILE}; give a new --out.", path=out)
         return {}
     try:

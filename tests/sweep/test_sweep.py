@@ -11,6 +11,7 @@ import pytest
 from pacbayes.certificate import Certificate
 from pacbayes.cli import main
 from pacbayes.data.records import read_jsonl
+from pacbayes.files import claimed
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.opening import open_fine_tuned
 from pacbayes.planning.pilots import pilots_of
@@ -216,3 +217,12 @@ def test_a_config_file_gives_options(run, options, tmp_path):
     config.write_text("\n".join([*lines, "steps = 0"]))
     code, _, error = run({"config": config, "out": tmp_path / "out"})
     assert (code, "--steps is outside its range, got 0" in error) == (2, True)
+
+
+def test_a_folder_that_another_sweep_writes_to_is_refused(run, options, tmp_path):
+    with claimed(tmp_path / "out"):
+        code, _, err = run(options, "--out", tmp_path / "out")
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+    assert code == 2
+    assert "being written to by another run" in err
+    assert run(options, "--out", tmp_path / "out", "--only", "3..4")[0] == 0
