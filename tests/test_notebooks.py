@@ -1,7 +1,7 @@
 """Every notebook runs in a kernel, with the assertions in it, and says what it did not show."""
 
 import os
-import time
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,10 @@ import pytest
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.py"))
-SECONDS = float(os.environ.get("PACBAYES_NOTEBOOK_SECONDS", "60"))
-"""The most that one notebook may take; a machine under load may be given more."""
+SECONDS = 60.0
+"""The most processor time of one notebook, on one core: the clock's on a machine without load."""
+CLOCK = float(os.environ.get("PACBAYES_NOTEBOOK_SECONDS", "600"))
+"""A cell that takes longer by the clock is stopped; machines under load may need more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,12 @@ class Executed:
 
     def outputs(self):
         return [output for cell in self.notebook.cells for output in cell.get("outputs", [])]
+
+
+def processor_time():
+    """Of all child processes that have ended, in seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -36,14 +44,15 @@ def executed(request, tmp_path_factory):
         patch.setenv("TMPDIR", str(temporary))
         # the kernel's own, which puts figures into the notebook
         patch.delenv("MPLBACKEND", raising=False)
-        started = time.monotonic()
+        patch.setenv("OMP_NUM_THREADS", "1")
+        started = processor_time()
         NotebookClient(
             notebook,
-            timeout=SECONDS,
+            timeout=CLOCK,
             kernel_name="python3",
             resources={"metadata": {"path": str(work)}},
         ).execute()
-        seconds = time.monotonic() - started
+        seconds = processor_time() - started
     left = [str(path) for folder in (work, temporary) for path in folder.iterdir()]
     return Executed(notebook=notebook, seconds=seconds, left=left)
 
@@ -86,4 +95,5 @@ def test_leaves_nothing_behind(executed):
 
 
 def test_is_quick(executed):
-    assert executed.seconds < SECONDS
+    # a kernel that was not waited for would count as nothing
+    assert 0.5 < executed.seconds < SECONDS
