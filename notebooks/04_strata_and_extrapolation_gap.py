@@ -192,6 +192,7 @@ for place, level in enumerate(LEVELS):
             train_replicates=train,
         ),
     }
+THICK = {"linewidth": 6, "solid_capstyle": "butt"}
 COLOURS = {"certificate": "#4c78a8", "estimate": "#f2a65a", "forecast": "#e45756"}
 figure, axes = plt.subplots(1, 3, figsize=(12, 3), sharex=True, sharey=True, layout="constrained")
 for axis, (level, found) in zip(axes, gaps.items(), strict=True):
@@ -199,7 +200,9 @@ for axis, (level, found) in zip(axes, gaps.items(), strict=True):
     for row, (name, gap) in enumerate(found.items()):
         low, high = gap.interval
         print(f"  {name:<28} [{low:+.3f}, {high:+.3f}]  {gap.status}")
-        axis.plot([low, high], [row, row], linewidth=6, color=COLOURS[gap.status])
+        axis.plot(
+            [low, high], [row, row], linewidth=6, solid_capstyle="butt", color=COLOURS[gap.status]
+        )
     axis.axvline(found["measured"].estimate, color="black", linestyle=":")
     axis.set(title=f"trained on {level}", xlabel="extrapolation gap", xlim=(-1.02, 1.02))
 axes[0].set_yticks(range(5), list(gaps["easy"]))
@@ -289,15 +292,16 @@ intervals = {
 figure, axis = plt.subplots(figsize=(8, 2.4), layout="constrained")
 for row, (name, gap) in enumerate(intervals.items()):
     low, high = gap.interval
-    axis.plot([low, high], [row, row], linewidth=6, color=COLOURS[gap.status])
+    axis.plot(
+        [low, high], [row, row], linewidth=6, solid_capstyle="butt", color=COLOURS[gap.status]
+    )
     inside = [world for world, value in truth.items() if low <= value <= high]
     print(f"{name:<28} [{low:+.3f}, {high:+.3f}]  {gap.status}, holds in {inside}")
 for world, value in truth.items():
     axis.axvline(value, color="black", linestyle=":")
     axis.text(value, -0.6, f"world {world}", ha="center")
 axis.set_yticks(range(3), list(intervals))
-axis.invert_yaxis()
-axis.set_xlabel("extrapolation gap")
+axis.set(xlabel="extrapolation gap", ylim=(2.4, -1))
 
 
 def covers(gap, value):
