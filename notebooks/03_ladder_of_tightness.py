@@ -40,7 +40,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from safetensors.numpy import load_file
 from scipy.optimize import brentq
-from transformers.utils.logging import disable_progress_bar
 
 import pacbayes.sample
 from pacbayes.bounds import seeger_maurer
@@ -52,7 +51,6 @@ from pacbayes.weight_perturbation import with_best_prior
 
 warnings.filterwarnings("ignore", message="IProgress not found")  # a progress bar's
 warnings.filterwarnings("ignore", module=r"(transformers|peft|torch)\.")
-disable_progress_bar()
 SAMPLE = Path(pacbayes.sample.__file__).parent
 RESULTS = SAMPLE.parents[1] / "benchmarks" / "results"
 
