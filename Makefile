@@ -8,7 +8,7 @@ DOCUMENTED := $(addprefix pacbayes.,bounds confidence objectives training ledger
 	gaps planning)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test lint docs notebooks clean
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +31,15 @@ lint: .venv/.installed ## run the linters and the type checker
 
 docs: .venv/.installed ## write the reference pages to build/docs
 	$(BIN)/pdoc --docformat google --output-directory build/docs $(DOCUMENTED)
+
+notebooks: .venv/.installed ## run the notebooks and write them with their figures to build/notebooks
+	@mkdir -p build/notebooks
+	@set -e; for source in notebooks/*.py; do \
+		written=build/notebooks/$$(basename $$source .py).ipynb; \
+		$(BIN)/jupytext --quiet --to ipynb --output $$written.part.ipynb $$source; \
+		$(BIN)/jupyter-execute --inplace $$written.part.ipynb; \
+		mv $$written.part.ipynb $$written; \
+	done
 
 clean: ## remove the environment, caches and the demo's results
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
