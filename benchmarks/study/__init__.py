@@ -1,0 +1,1 @@
+"""Studies of theory against experience: a subject a module, `python -m benchmarks.study`."""

@@ -1,0 +1,411 @@
+"""Natural language: putting the spaces back into English phrases, by small character Llamas.
+
+A unit is a phrase of consecutive words of documentation (`prose`), its spaces gone and restored::
+
+    prompt      thecallerholdsthelock=
+    completion  the caller holds the lock
+
+Difficulty is the number of words: the length of the answer, the measure of the paper. With every
+word there is one more boundary to find and one more chance of a rare word. The loss is whether the
+whole phrase comes back, or whatever the recipe says.
+
+The base model reads English and copies, and never sees the task: its texts are phrases, phrases
+echoed with spaces and without, and phrases whose spaces are taken out::
+
+    the lock    the lock=the lock    thelock=thelock    the lock-thelock
+
+`weak` is trained on short phrases only, `strong` on all lengths of the study.
+
+**What is drawn from what.** A hash of each sentence keeps pretraining apart from fine-tuning. Every
+fine-tuning sentence with a clause that is long enough gives one phrase, of a random length at a
+random place, and a phrase that was there before is left out: that finite collection is fixed, and
+no two units share a sentence. Pool, tests and target are drawn from it at random without
+replacement, and a cell's training data from the pool. A certificate is therefore about the uniform
+distribution on the collection's phrases of its stratum; that the draws are without replacement
+only concentrates them (Hoeffding 1963, §6), so bounds for independent draws hold. Tests are of
+phrases not trained on, whose risk is a little higher than that of the whole collection.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from benchmarks.study import prose
+from pacbayes.sample.pretrain import completion_loss, encode_batch, exact_match
+from pacbayes.sample.problems import Problem
+
+Window = tuple[int, int]
+Log = Callable[[str], None]
+
+CONTEXT = 256
+ECHO = "="
+JOIN = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretraining:
+    """Size and training of the two base models.
+
+    Attributes:
+        width: Hidden size.
+        layers: Number of layers.
+        heads: Attention heads.
+        steps: Gradient steps.
+        tokens: Characters in a step, about.
+        rate: Learning rate at its highest.
+        words: The most words in a phrase that each base is trained on, by its name.
+        held_out: Phrases of each length that its accuracies are measured on.
+    """
+
+    width: int
+    layers: int
+    heads: int
+    steps: int
+    tokens: int
+    rate: float
+    words: MappingProxyType[str, int]
+    held_out: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How large the study is.
+
+    Attributes:
+        windows: Strata, as fewest and most words.
+        budgets: Numbers of training units.
+        seeds: Number of seeds.
+        tests: Test units of each stratum.
+        target: Target units, as many of each stratum.
+        recipe: Keyword arguments of `pacbayes.sweep.recipe.Recipe`.
+        pretraining: Of the base models.
+        packages: Whose docstrings are read beside the standard library's.
+    """
+
+    windows: tuple[Window, ...]
+    budgets: tuple[int, ...]
+    seeds: int
+    tests: int
+    target: int
+    recipe: MappingProxyType[str, Any]
+    pretraining: Pretraining
+    packages: tuple[str, ...] = prose.PACKAGES
+
+
+WINDOWS = ((2, 3), (4, 5), (6, 7), (8, 9))
+BASES = MappingProxyType({"weak": 4, "strong": 9})
+
+SIZES = MappingProxyType(
+    {
+        "cpu": Size(
+            windows=WINDOWS,
+            budgets=(125, 250, 500, 1000, 2000),
+            seeds=3,
+            tests=400,
+            target=1200,
+            recipe=MappingProxyType(
+                {
+                    "objective": "bound",
+                    "epochs": 6,
+                    "train_batch_size": 16,
+                    "learning_rate": 5e-3,
+                    "batch_size": 100,
+                }
+            ),
+            pretraining=Pretraining(
+                width=96, layers=4, heads=4, steps=2000, tokens=1024, rate=5e-3, words=BASES
+            ),
+            packages=("numpy", "scipy", "sympy"),
+        ),
+        "cuda": Size(
+            windows=WINDOWS,
+            budgets=(375, 750, 1500, 3000, 6000),
+            seeds=3,
+            tests=1000,
+            target=2000,
+            recipe=MappingProxyType(
+                {
+                    "objective": "bound",
+                    "epochs": 6,
+                    "train_batch_size": 32,
+                    "learning_rate": 2e-3,
+                    "batch_size": 250,
+                    "device": "cuda",
+                }
+            ),
+            pretraining=Pretraining(
+                width=512, layers=8, heads=8, steps=3000, tokens=16384, rate=3e-3, words=BASES
+            ),
+        ),
+    }
+)
+
+
+def unit_of(phrase: str) -> Problem:
+    """The task on a phrase.
+
+    >>> unit_of("the lock").prompt
+    'thelock='
+    """
+    return Problem(
+        prompt=joined(phrase) + ECHO, completion=phrase, difficulty=len(phrase.split(" "))
+    )
+
+
+def joined(phrase: str) -> str:
+    """A phrase without its spaces."""
+    return phrase.replace(" ", "")
+
+
+def collection_of(size: Size, *, seed: int) -> list[Problem]:
+    """All units of the study, one a sentence, as many of each difficulty but for repeats."""
+    rng = random.Random(f"{seed}:collection")
+    fewest, most = size.windows[0][0], size.windows[-1][1]
+    found: dict[str, Problem] = {}
+    for sentence in prose.collect(size.packages):
+        clauses = [c for c in sentence if prose.for_fine_tuning(sentence) and _words(c) >= most]
+        if clauses:
+            unit = unit_of(_cut(rng.choice(clauses), rng.randint(fewest, most), rng))
+            found.setdefault(unit.prompt, unit)
+    return list(found.values())
+
+
+def write_data(size: Size, folder: Path, *, seed: int) -> dict[str, Any]:
+    """Write `pool.jsonl`, `tests.jsonl` and `target.jsonl`, an equal mixture of the strata.
+
+    Returns:
+        Hash and numbers of the collection, and of the units of each stratum in each file.
+
+    Raises:
+        ValueError: The collection is too small for the largest budget.
+    """
+    units = collection_of(size, seed=seed)
+    random.Random(f"{seed}:files").shuffle(units)
+    files: dict[str, list[Problem]] = {"pool": [], "tests": [], "target": []}
+    each = size.target // len(size.windows)
+    for low, high in size.windows:
+        inside = [unit for unit in units if low <= unit.difficulty <= high]
+        held_out = size.tests + each
+        if len(inside) < held_out + max(size.budgets):
+            raise ValueError(f"there are only {len(inside)} phrases of {low} to {high} words.")
+        files["tests"] += inside[: size.tests]
+        files["target"] += inside[size.tests : held_out]
+        files["pool"] += inside[held_out:]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, chosen in files.items():
+        lines = [json.dumps(asdict(unit)) + "\n" for unit in chosen]
+        (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    sentences = prose.collect(size.packages)
+    return {
+        "collection": {
+            "sha256": prose.sha256_of(sentences),
+            "sentences": len(sentences),
+            "for_fine_tuning": sum(map(prose.for_fine_tuning, sentences)),
+            "units": len(units),
+        },
+        "units": {name: _by_window(chosen, size.windows) for name, chosen in files.items()},
+    }
+
+
+def pretrain(
+    name: str, size: Size, folder: Path, *, seed: int, device: str = "cpu", log: Log = print
+) -> dict[str, Any]:
+    """Train a base model from nothing and write it with its tokenizer.
+
+    A step takes phrases of one length, and the longest allowed grows over the first quarter of
+    training. Matrices are trained by Muon, the rest by AdamW. On a CPU the result is a function of
+    size, seed, text and versions.
+
+    Args:
+        name: `weak` or `strong`.
+        size: Of the study.
+        folder: Where the model goes.
+        seed: Of everything random.
+        device: Where to train.
+        log: Told the loss now and then.
+
+    Returns:
+        Steps, characters, seconds, and accuracies by number of words: of each kind of text that
+        the base was trained on, and of the task, on phrases of the fine-tuning side.
+    """
+    started = time.process_time()
+    plan = size.pretraining
+    torch.manual_seed(seed)
+    tokenizer = make_tokenizer()
+    model: Any = make_model(tokenizer, plan).to(device)
+    optimizers = _optimizers(model)
+    batches = _batches(_clauses(size), plan.words[name], plan, seed)
+    seen = 0
+    for step, batch in zip(range(plan.steps), batches, strict=False):
+        ids, mask = encode_batch(batch, tokenizer)
+        seen += int(mask.sum())
+        loss = completion_loss(model, ids.to(device), mask.to(device))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        _step(optimizers, _rate(plan, step))
+        if (step + 1) % 100 == 0:
+            log(f"{name} step {step + 1}/{plan.steps}: {loss.item():.4f} nats a character")
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return {
+        "words": plan.words[name],
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": plan.steps,
+        "characters": seen,
+        "cpu_seconds": round(time.process_time() - started),
+        "accuracy": accuracies(model, tokenizer, size, seed=seed),
+    }
+
+
+def accuracies(
+    model: Any, tokenizer: PreTrainedTokenizerFast, size: Size, *, seed: int
+) -> dict[str, dict[str, float]]:
+    """Share of phrases that come back whole, by kind of text and number of words."""
+    units = collection_of(size, seed=seed)
+    random.Random(f"{seed}:accuracies").shuffle(units)
+    found: dict[str, dict[str, float]] = {kind: {} for kind in (*_ANSWERS, "task")}
+    for words in range(size.windows[0][0], size.windows[-1][1] + 1):
+        phrases = [u.completion for u in units if u.difficulty == words]
+        phrases = phrases[: size.pretraining.held_out]
+        for kind, make in (*_ANSWERS.items(), ("task", unit_of)):
+            share = exact_match(model, tokenizer, [make(phrase) for phrase in phrases])
+            found[kind][str(words)] = round(share, 4)
+    return found
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """One token per character, a beginning-of-sequence token in front, an end token to stop at."""
+    special = ["<pad>", "<bos>", "<eos>", "<unk>"]
+    characters = "abcdefghijklmnopqrstuvwxyz " + ECHO + JOIN
+    vocabulary = {token: i for i, token in enumerate([*special, *characters])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", vocabulary["<bos>"])]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        unk_token="<unk>",
+        model_max_length=CONTEXT,
+    )
+
+
+def make_model(tokenizer: PreTrainedTokenizerFast, plan: Pretraining) -> LlamaForCausalLM:
+    """A Llama with random weights, drawn from torch's global seed."""
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=plan.width,
+        num_hidden_layers=plan.layers,
+        num_attention_heads=plan.heads,
+        num_key_value_heads=plan.heads,
+        intermediate_size=plan.width * 5 // 2,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=False,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = LlamaForCausalLM(config)
+    # as in the shipped sample: at the default scale copying is learned late or never
+    torch.nn.init.normal_(model.model.embed_tokens.weight, std=1.0)
+    return model
+
+
+def _echo(phrase: str) -> Problem:
+    return Problem(prompt=phrase + ECHO, completion=phrase, difficulty=_words(phrase))
+
+
+def _joined_echo(phrase: str) -> Problem:
+    return _echo(joined(phrase))
+
+
+def _joining(phrase: str) -> Problem:
+    return Problem(prompt=phrase + JOIN, completion=joined(phrase), difficulty=_words(phrase))
+
+
+_ANSWERS = MappingProxyType({"echo": _echo, "joined echo": _joined_echo, "joining": _joining})
+"""Texts of pretraining that have an answer."""
+
+
+def _texts_of(phrase: str) -> tuple[str, ...]:
+    """What the base reads of a phrase, one of these at a time."""
+    answered = (make(phrase) for make in _ANSWERS.values())
+    return phrase, *(unit.prompt + unit.completion for unit in answered)
+
+
+def _batches(
+    clauses: Sequence[str], most: int, plan: Pretraining, seed: int
+) -> Iterator[list[Problem]]:
+    """Texts for one step after the other, all of it to be predicted."""
+    rng = random.Random(f"{seed}:pretraining")
+    by_words = {k: [c for c in clauses if _words(c) >= k] for k in range(1, most + 1)}
+    for step in range(plan.steps):
+        longest = min(most, 2 + int(4 * (most - 1) * step / plan.steps))
+        words = rng.randint(1, longest)
+        count = max(8, plan.tokens // (11 * words + 2))
+        phrases = (_cut(rng.choice(by_words[words]), words, rng) for _ in range(count))
+        yield [
+            Problem(prompt="", completion=rng.choice(_texts_of(phrase)), difficulty=words)
+            for phrase in phrases
+        ]
+
+
+def _clauses(size: Size) -> list[str]:
+    """All clauses of the pretraining side."""
+    sentences = prose.collect(size.packages)
+    return [c for s in sentences if not prose.for_fine_tuning(s) for c in s]
+
+
+def _cut(clause: str, words: int, rng: random.Random) -> str:
+    """So many words of a clause that has as many, from a random place on."""
+    parts = clause.split(" ")
+    start = rng.randint(0, len(parts) - words)
+    return " ".join(parts[start : start + words])
+
+
+def _words(phrase: str) -> int:
+    return phrase.count(" ") + 1
+
+
+def _by_window(units: Sequence[Problem], windows: Sequence[Window]) -> dict[str, int]:
+    counts = Counter(unit.difficulty for unit in units)
+    return {f"{a}..{b}": sum(counts[k] for k in range(a, b + 1)) for a, b in windows}
+
+
+def _optimizers(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
+    matrices = [p for n, p in model.named_parameters() if n.endswith("_proj.weight")]
+    others = [p for n, p in model.named_parameters() if not n.endswith("_proj.weight")]
+    return [
+        torch.optim.Muon(matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def _rate(plan: Pretraining, step: int) -> float:
+    done = step / plan.steps
+    return plan.rate * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _step(optimizers: Sequence[torch.optim.Optimizer], rate: float) -> None:
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        optimizer.zero_grad()
