@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.study import language, prose
+from benchmarks.study.character_llama import Shape
 from pacbayes.sample.pretrain import exact_match
 from pacbayes.sweep.recipe import Recipe
 
@@ -19,16 +20,9 @@ TINY = dataclasses.replace(
     tests=10,
     target=8,
     packages=(),
-    pretraining=language.Pretraining(
-        width=16,
-        layers=1,
-        heads=2,
-        steps=3,
-        tokens=100,
-        rate=1e-3,
-        words=MappingProxyType({"weak": 2, "strong": 9}),
-        held_out=4,
-    ),
+    base=Shape(width=16, layers=1, heads=2, steps=3, tokens=100, rate=1e-3),
+    words=MappingProxyType({"weak": 2, "strong": 9}),
+    held_out=4,
 )
 
 
@@ -127,7 +121,7 @@ def test_no_sentence_is_on_both_sides(collection):
 
 
 def test_pretraining_sees_short_phrases_only_and_never_the_task():
-    batches = list(language._batches(language._clauses(TINY), 2, TINY.pretraining, 0))
+    batches = list(language._batches(language._clauses(TINY), 2, TINY.base, 0))
     texts = [unit.completion for batch in batches for unit in batch]
     assert max(text.count(" ") for text in texts if language.ECHO not in text) == 1
     for text in texts:
@@ -158,4 +152,4 @@ def test_a_tiny_base_is_a_function_of_the_seed_and_opens(tmp_path):
 def test_recipes_are_valid_and_the_longest_phrase_fits(size):
     Recipe(**language.SIZES[size].recipe)
     assert language.SIZES[size].target % len(language.SIZES[size].windows) == 0
-    assert set(language.SIZES[size].pretraining.words) == {"weak", "strong"}
+    assert set(language.SIZES[size].words) == {"weak", "strong"}

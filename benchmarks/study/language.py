@@ -29,7 +29,6 @@ phrases not trained on, whose risk is a little higher than that of the whole col
 from __future__ import annotations
 
 import json
-import math
 import random
 import time
 from collections import Counter
@@ -39,45 +38,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from benchmarks.study import prose
-from pacbayes.sample.pretrain import completion_loss, encode_batch, exact_match
+from benchmarks.study.character_llama import Shape, train
+from pacbayes.sample.pretrain import exact_match
 from pacbayes.sample.problems import Problem
 
 Window = tuple[int, int]
 Log = Callable[[str], None]
 
-CONTEXT = 256
+WINDOWS = ((2, 3), (4, 5), (6, 7), (8, 9))
+BASES = MappingProxyType({"weak": 4, "strong": 9})
 ECHO = "="
 JOIN = "-"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pretraining:
-    """Size and training of the two base models.
-
-    Attributes:
-        width: Hidden size.
-        layers: Number of layers.
-        heads: Attention heads.
-        steps: Gradient steps.
-        tokens: Characters in a step, about.
-        rate: Learning rate at its highest.
-        words: The most words in a phrase that each base is trained on, by its name.
-        held_out: Phrases of each length that its accuracies are measured on.
-    """
-
-    width: int
-    layers: int
-    heads: int
-    steps: int
-    tokens: int
-    rate: float
-    words: MappingProxyType[str, int]
-    held_out: int = 200
+CHARACTERS = "abcdefghijklmnopqrstuvwxyz " + ECHO + JOIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +66,9 @@ class Size:
         tests: Test units of each stratum.
         target: Target units, as many of each stratum.
         recipe: Keyword arguments of `pacbayes.sweep.recipe.Recipe`.
-        pretraining: Of the base models.
+        base: Shape and training of the base models.
+        words: The most words in a phrase that each base is trained on, by its name.
+        held_out: Phrases of each length that the accuracies of a base are measured on.
         packages: Whose docstrings are read beside the standard library's.
     """
 
@@ -101,12 +78,11 @@ class Size:
     tests: int
     target: int
     recipe: MappingProxyType[str, Any]
-    pretraining: Pretraining
+    base: Shape
+    words: MappingProxyType[str, int]
+    held_out: int = 200
     packages: tuple[str, ...] = prose.PACKAGES
 
-
-WINDOWS = ((2, 3), (4, 5), (6, 7), (8, 9))
-BASES = MappingProxyType({"weak": 4, "strong": 9})
 
 SIZES = MappingProxyType(
     {
@@ -125,9 +101,8 @@ SIZES = MappingProxyType(
                     "batch_size": 100,
                 }
             ),
-            pretraining=Pretraining(
-                width=96, layers=4, heads=4, steps=2000, tokens=1024, rate=5e-3, words=BASES
-            ),
+            base=Shape(width=96, layers=4, heads=4, steps=2000, tokens=1024, rate=5e-3),
+            words=BASES,
             packages=("numpy", "scipy", "sympy"),
         ),
         "cuda": Size(
@@ -146,9 +121,8 @@ SIZES = MappingProxyType(
                     "device": "cuda",
                 }
             ),
-            pretraining=Pretraining(
-                width=512, layers=8, heads=8, steps=3000, tokens=16384, rate=3e-3, words=BASES
-            ),
+            base=Shape(width=512, layers=8, heads=8, steps=3000, tokens=16384, rate=3e-3),
+            words=BASES,
         ),
     }
 )
@@ -226,8 +200,7 @@ def pretrain(
     """Train a base model from nothing and write it with its tokenizer.
 
     A step takes phrases of one length, and the longest allowed grows over the first quarter of
-    training. Matrices are trained by Muon, the rest by AdamW. On a CPU the result is a function of
-    size, seed, text and versions.
+    training. On a CPU the result is a function of size, seed, text and versions.
 
     Args:
         name: `weak` or `strong`.
@@ -242,28 +215,20 @@ def pretrain(
         the base was trained on, and of the task, on phrases of the fine-tuning side.
     """
     started = time.process_time()
-    plan = size.pretraining
-    torch.manual_seed(seed)
-    tokenizer = make_tokenizer()
-    model: Any = make_model(tokenizer, plan).to(device)
-    optimizers = _optimizers(model)
-    batches = _batches(_clauses(size), plan.words[name], plan, seed)
-    seen = 0
-    for step, batch in zip(range(plan.steps), batches, strict=False):
-        ids, mask = encode_batch(batch, tokenizer)
-        seen += int(mask.sum())
-        loss = completion_loss(model, ids.to(device), mask.to(device))
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        _step(optimizers, _rate(plan, step))
-        if (step + 1) % 100 == 0:
-            log(f"{name} step {step + 1}/{plan.steps}: {loss.item():.4f} nats a character")
-    model.eval().save_pretrained(folder)
+    model, tokenizer, seen = train(
+        size.base,
+        CHARACTERS,
+        _batches(_clauses(size), size.words[name], size.base, seed),
+        seed=seed,
+        device=device,
+        log=lambda line: log(f"{name} {line}"),
+    )
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return {
-        "words": plan.words[name],
+        "words": size.words[name],
         "parameters": sum(p.numel() for p in model.parameters()),
-        "steps": plan.steps,
+        "steps": size.base.steps,
         "characters": seen,
         "cpu_seconds": round(time.process_time() - started),
         "accuracy": accuracies(model, tokenizer, size, seed=seed),
@@ -279,53 +244,11 @@ def accuracies(
     found: dict[str, dict[str, float]] = {kind: {} for kind in (*_ANSWERS, "task")}
     for words in range(size.windows[0][0], size.windows[-1][1] + 1):
         phrases = [u.completion for u in units if u.difficulty == words]
-        phrases = phrases[: size.pretraining.held_out]
+        phrases = phrases[: size.held_out]
         for kind, make in (*_ANSWERS.items(), ("task", unit_of)):
             share = exact_match(model, tokenizer, [make(phrase) for phrase in phrases])
             found[kind][str(words)] = round(share, 4)
     return found
-
-
-def make_tokenizer() -> PreTrainedTokenizerFast:
-    """One token per character, a beginning-of-sequence token in front, an end token to stop at."""
-    special = ["<pad>", "<bos>", "<eos>", "<unk>"]
-    characters = "abcdefghijklmnopqrstuvwxyz " + ECHO + JOIN
-    vocabulary = {token: i for i, token in enumerate([*special, *characters])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
-    tokenizer.decoder = decoders.Fuse()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<bos> $A", special_tokens=[("<bos>", vocabulary["<bos>"])]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        bos_token="<bos>",
-        eos_token="<eos>",
-        unk_token="<unk>",
-        model_max_length=CONTEXT,
-    )
-
-
-def make_model(tokenizer: PreTrainedTokenizerFast, plan: Pretraining) -> LlamaForCausalLM:
-    """A Llama with random weights, drawn from torch's global seed."""
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=plan.width,
-        num_hidden_layers=plan.layers,
-        num_attention_heads=plan.heads,
-        num_key_value_heads=plan.heads,
-        intermediate_size=plan.width * 5 // 2,
-        max_position_embeddings=CONTEXT,
-        tie_word_embeddings=False,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    model = LlamaForCausalLM(config)
-    # as in the shipped sample: at the default scale copying is learned late or never
-    torch.nn.init.normal_(model.model.embed_tokens.weight, std=1.0)
-    return model
 
 
 def _echo(phrase: str) -> Problem:
@@ -350,16 +273,14 @@ def _texts_of(phrase: str) -> tuple[str, ...]:
     return phrase, *(unit.prompt + unit.completion for unit in answered)
 
 
-def _batches(
-    clauses: Sequence[str], most: int, plan: Pretraining, seed: int
-) -> Iterator[list[Problem]]:
+def _batches(clauses: Sequence[str], most: int, shape: Shape, seed: int) -> Iterator[list[Problem]]:
     """Texts for one step after the other, all of it to be predicted."""
     rng = random.Random(f"{seed}:pretraining")
     by_words = {k: [c for c in clauses if _words(c) >= k] for k in range(1, most + 1)}
-    for step in range(plan.steps):
-        longest = min(most, 2 + int(4 * (most - 1) * step / plan.steps))
+    for step in range(shape.steps):
+        longest = min(most, 2 + int(4 * (most - 1) * step / shape.steps))
         words = rng.randint(1, longest)
-        count = max(8, plan.tokens // (11 * words + 2))
+        count = max(8, shape.tokens // (11 * words + 2))
         phrases = (_cut(rng.choice(by_words[words]), words, rng) for _ in range(count))
         yield [
             Problem(prompt="", completion=rng.choice(_texts_of(phrase)), difficulty=words)
@@ -387,25 +308,3 @@ def _words(phrase: str) -> int:
 def _by_window(units: Sequence[Problem], windows: Sequence[Window]) -> dict[str, int]:
     counts = Counter(unit.difficulty for unit in units)
     return {f"{a}..{b}": sum(counts[k] for k in range(a, b + 1)) for a, b in windows}
-
-
-def _optimizers(model: torch.nn.Module) -> list[torch.optim.Optimizer]:
-    matrices = [p for n, p in model.named_parameters() if n.endswith("_proj.weight")]
-    others = [p for n, p in model.named_parameters() if not n.endswith("_proj.weight")]
-    return [
-        torch.optim.Muon(matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
-
-
-def _rate(plan: Pretraining, step: int) -> float:
-    done = step / plan.steps
-    return plan.rate * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _step(optimizers: Sequence[torch.optim.Optimizer], rate: float) -> None:
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.step()
-        optimizer.zero_grad()
