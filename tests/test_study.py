@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.study import __main__ as study
-from benchmarks.study import igsm
+from benchmarks.study import igsm, language
 from benchmarks.study.mixtures import PRACTICE, is_wanted, mixtures_of
-from benchmarks.study.size import Size
+from benchmarks.study.size import BASES, Size
 from pacbayes.sample.pretrain import Shape
 from pacbayes.sweep.recipe import Recipe
 
@@ -101,6 +101,16 @@ def test_data_are_apart_and_where_they_belong(finished):
     for of_file in problems.values():
         counts = [sum(p["difficulty"] == k for p in of_file) for k in (2, 3, 4, 5)]
         assert len(set(counts)) == 1
+
+
+@pytest.mark.parametrize("size", [*igsm.SIZES.values(), *language.SIZES.values()])
+def test_sizes_are_consistent(size):
+    assert set(size.pretraining) == set(BASES)
+    assert len(size.windows) >= 4
+    assert len(size.budgets) >= 5
+    assert len(size.seeds) >= 3
+    assert size.n_target % len(size.windows) == 0
+    assert max(size.budgets) <= size.n_pool  # a stratum alone needs the whole budget
 
 
 def test_mixtures_of_practice_have_their_own_budgets():

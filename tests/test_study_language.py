@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from types import MappingProxyType
 
 import pytest
 import torch
@@ -11,19 +10,25 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from benchmarks.study import language, prose
 from benchmarks.study.character_llama import Shape
 from pacbayes.sample.pretrain import exact_match
-from pacbayes.sweep.recipe import Recipe
 
 WORDS = ["the", "caller", "holds", "lock", "while", "an", "other", "thread", "waits", "for", "it"]
+SHAPE = Shape(width=16, layers=1, heads=2, steps=3, tokens=100, rate=1e-3)
 TINY = dataclasses.replace(
     language.SIZES["cpu"],
     budgets=(20,),
-    tests=10,
-    target=8,
-    packages=(),
-    base=Shape(width=16, layers=1, heads=2, steps=3, tokens=100, rate=1e-3),
-    words=MappingProxyType({"weak": 2, "strong": 9}),
-    held_out=4,
+    n_pool=20,
+    n_tests=10,
+    n_target=8,
+    pretraining={
+        name: language.Pretraining(words=words, shape=SHAPE, packages=())
+        for name, words in (("weak", 2), ("strong", 9))
+    },
 )
+
+
+@pytest.fixture(autouse=True)
+def few_measured(monkeypatch):
+    monkeypatch.setattr(language, "HELD_OUT", 4)
 
 
 @pytest.fixture(autouse=True)
@@ -81,10 +86,10 @@ def test_the_task_is_the_phrase_without_its_spaces(tmp_path):
 def test_files_are_disjoint_and_each_window_has_its_number(tmp_path):
     noted = language.write_data(TINY, tmp_path, seed=0)
     prompts = [r["prompt"] for name in ("pool", "tests", "target") for r in read(tmp_path, name)]
-    assert len(set(prompts)) == len(prompts) == noted["collection"]["units"]
+    assert len(set(prompts)) == len(prompts) <= noted["collection"]["units"]
     assert set(noted["units"]["tests"].values()) == {10}
     assert set(noted["units"]["target"].values()) == {2}
-    assert min(noted["units"]["pool"].values()) >= 20
+    assert set(noted["units"]["pool"].values()) == {20}
     for name in ("pool", "tests", "target"):
         found = [r["difficulty"] for r in read(tmp_path, name)]
         for low, high in TINY.windows:
@@ -104,7 +109,7 @@ def test_data_are_a_function_of_the_seed(tmp_path):
 
 def test_too_small_a_collection(tmp_path):
     with pytest.raises(ValueError, match="phrases of 2 to 3 words"):
-        language.write_data(dataclasses.replace(TINY, budgets=(1000,)), tmp_path, seed=0)
+        language.write_data(dataclasses.replace(TINY, n_pool=1000), tmp_path, seed=0)
     assert not any(tmp_path.iterdir())
 
 
@@ -121,7 +126,7 @@ def test_no_sentence_is_on_both_sides(collection):
 
 
 def test_pretraining_sees_short_phrases_only_and_never_the_task():
-    batches = list(language._batches(language._clauses(TINY), 2, TINY.base, 0))
+    batches = list(language._batches(language._clauses(TINY), 2, SHAPE, 0))
     texts = [unit.completion for batch in batches for unit in batch]
     assert max(text.count(" ") for text in texts if language.ECHO not in text) == 1
     for text in texts:
@@ -146,10 +151,3 @@ def test_a_tiny_base_is_a_function_of_the_seed_and_opens(tmp_path):
     ids = tokenizer("the lock=").input_ids
     assert tokenizer.decode(ids, skip_special_tokens=True) == "the lock="
     assert exact_match(first.eval(), tokenizer, [language.unit_of("the lock")]) == 0
-
-
-@pytest.mark.parametrize("size", language.SIZES)
-def test_recipes_are_valid_and_the_longest_phrase_fits(size):
-    Recipe(**language.SIZES[size].recipe)
-    assert language.SIZES[size].target % len(language.SIZES[size].windows) == 0
-    assert set(language.SIZES[size].words) == {"weak", "strong"}
