@@ -1,0 +1,1 @@
+"""Studies of real fine-tunes against the theory: what was measured beside what was predicted."""
