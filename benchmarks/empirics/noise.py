@@ -106,3 +106,10 @@ def replicates(
     noise = np.random.default_rng([29, seed]).standard_normal((number, *values.shape))
     found: Floats = values + spread[..., None] * noise
     return found
+
+
+def intervals_of_means(values: Floats, spread: Floats, level: float = LEVEL) -> Floats:
+    """Lower and upper ends of the means over seeds, shape (2, ...) for values of (..., seeds)."""
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    found: Floats = np.quantile(mean_over_seeds(replicates(values, spread)), tails, axis=0)
+    return found
