@@ -1,6 +1,7 @@
 """Theory against experience: what real fine-tunes show beside what was predicted of them.
 
     python -m benchmarks.theory_vs_empirics [--results DIR] [--json FILE] [--markdown]
+    python -m benchmarks.theory_vs_empirics --notebook
 
 Reads the committed runs of `benchmarks.study` and prints for each study and base, by budget: the
 empirically best difficulty with those it cannot be told from; the difficulty that `pacbayes plan`
@@ -21,6 +22,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.empirics.comparison import report_on
+from benchmarks.empirics.notebook import FITS, NOTEBOOK, with_answer
+from benchmarks.empirics.sentences import summary
 from benchmarks.empirics.studies import RESULTS, read_studies
 from benchmarks.empirics.tables import as_json, tables_of
 from pacbayes.errors import InputError
@@ -41,9 +44,20 @@ def main() -> int:
         default=PlanSettings.n_fits,
         help="bootstrap fits of each plan; the default is that of `pacbayes plan`",
     )
+    parser.add_argument(
+        "--notebook",
+        action="store_true",
+        help="write the answer of notebook 06 instead, as its own code makes it",
+    )
     arguments = parser.parse_args()
     try:
-        report = report_on(read_studies(arguments.results), arguments.fits)
+        studies = read_studies(arguments.results)
+        if arguments.notebook:
+            lines = summary(report_on(studies, FITS))
+            written = with_answer(NOTEBOOK.read_text(encoding="utf-8"), lines)
+            NOTEBOOK.write_text(written, encoding="utf-8")
+            return 0
+        report = report_on(studies, arguments.fits)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

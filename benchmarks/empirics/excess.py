@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.empirics.choices import Choices
 from benchmarks.empirics.grid import Grid
 from benchmarks.empirics.noise import (
+    LEVEL,
     Measure,
     mean_over_seeds,
     measure,
@@ -80,12 +81,17 @@ class Excess:
 
 
 def best_of(grid: Grid) -> Best:
-    """Find the best difficulty at each budget, and what it cannot be told from."""
+    """Find the best difficulty at each budget, and what it cannot be told from.
+
+    A stratum is left out if it is worse than the best one in so many replicates that the truly best
+    one is left out with probability 1 − `LEVEL` at most, whichever of the others seems better.
+    """
+    level = 1 - (1 - LEVEL) / max(grid.n_strata - 1, 1)
     runs = grid.target[grid.pure]
     means = mean_over_seeds(runs)
     copies = mean_over_seeds(replicates(runs, spread_of_risk(runs, grid.n_target)))
     found = [
-        optimal_difficulty(copies[:, :, i], grid.difficulties).indistinguishable
+        optimal_difficulty(copies[:, :, i], grid.difficulties, level=level).indistinguishable
         for i in range(len(grid.budgets))
     ]
     place = means.argmin(axis=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from benchmarks.empirics.goals import goals_of
 from benchmarks.empirics.mechanism import verdict_of
 from benchmarks.empirics.noise import LEVEL, Measure
 from benchmarks.empirics.observations import Observation
+from pacbayes.plan import Plan
+from pacbayes.runs import RunSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +66,20 @@ def tables_of(report: Report) -> Iterator[Table]:
 
 
 def as_json(value: Any) -> Any:
-    """Dataclasses as objects, arrays as lists, NaN as null; the runs themselves are left out."""
+    """Dataclasses as objects, arrays as lists, NaN as null; runs and plans are left out.
+
+    A measure is a list of its value and its interval.
+    """
+    if isinstance(value, Measure):
+        return [as_json(value.value), [as_json(value.low), as_json(value.high)]]
     if is_dataclass(value) and not isinstance(value, type):
-        kept = [f.name for f in fields(value) if f.name not in ("found", "note", "plan")]
-        if isinstance(value, Measure):
-            return [as_json(value.value), [as_json(value.low), as_json(value.high)]]
-        return {name: as_json(getattr(value, name)) for name in kept} | _part(value)
-    if isinstance(value, dict):
+        kept = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {
+            name: as_json(each)
+            for name, each in kept.items()
+            if name != "note" and not isinstance(each, RunSet | Plan)
+        }
+    if isinstance(value, Mapping):
         return {str(key): as_json(each) for key, each in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         return as_json(value.tolist())
@@ -78,13 +87,7 @@ def as_json(value: Any) -> Any:
         return [as_json(each) for each in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return value if isinstance(value, str | int | bool | None) else str(value)
-
-
-def _part(value: Any) -> dict[str, Any]:
-    """What a part of an observation found, which has the name of a study's runs."""
-    found = getattr(value, "found", None)
-    return {"found": as_json(found)} if isinstance(found, Measure) else {}
+    return value
 
 
 def _line(cells: Sequence[str]) -> str:

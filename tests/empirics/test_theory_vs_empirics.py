@@ -91,7 +91,10 @@ def test_tables_name_every_study_and_way(report):
     assert "nan" not in text
     markdown = [table.markdown() for table in tables_of(report)]
     assert all(one.startswith("### ") for one in markdown)
-    json.dumps(as_json(report), allow_nan=False)
+    found = json.loads(json.dumps(as_json(report), allow_nan=False))
+    first, each = found["comparisons"][0], report.comparisons[0]
+    assert first["ranks"]["plan"][0] == each.ranks.plan.value
+    assert first["observations"][0]["parts"][0]["name"] == "n = 125"
 
 
 def test_one_seed_decides_nothing(tmp_path):
