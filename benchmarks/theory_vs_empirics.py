@@ -21,11 +21,12 @@ import json
 import sys
 from pathlib import Path
 
+from benchmarks.empirics.as_json import as_json
 from benchmarks.empirics.comparison import report_on
 from benchmarks.empirics.notebook import FITS, NOTEBOOK, with_answer
 from benchmarks.empirics.sentences import summary
 from benchmarks.empirics.studies import RESULTS, read_studies
-from benchmarks.empirics.tables import as_json, tables_of
+from benchmarks.empirics.tables import tables_of
 from pacbayes.errors import InputError
 from pacbayes.planning.planner import PlanSettings
 

@@ -21,6 +21,7 @@ from benchmarks.empirics.grid import Grid
 from benchmarks.empirics.noise import (
     LEVEL,
     Measure,
+    best_of_others,
     mean_over_seeds,
     measure,
     replicates,
@@ -184,16 +185,7 @@ def _one_hot(places: Places, arms: int) -> Floats:
 
 def _reference(grid: Grid) -> Floats:
     """For each seed the stratum that is best for the other seeds, on the strata's test files."""
-    judged = grid.tested[grid.pure]
-    seeds = len(grid.seeds)
-    places = np.empty((len(grid.budgets), seeds), dtype=np.intp)
-    for column in range(seeds):
-        others = np.delete(judged, column, axis=2) if seeds > 1 else judged
-        means = mean_over_seeds(others)
-        # a stratum with no run of another seed cannot be chosen, unless none can
-        usable = np.where(np.isnan(means), np.inf, means)
-        places[:, column] = usable.argmin(axis=0)
-    return _one_hot(places, len(grid.target))
+    return _one_hot(best_of_others(grid.tested[grid.pure]), len(grid.target))
 
 
 def _least(grid: Grid) -> Floats:

@@ -51,7 +51,9 @@ def mixture_name(
     'practitioner'
     """
     weights = np.array([train_weights.get(name, 0.0) for name in strata])
-    for name, shares in known_mixtures(len(strata), budget).items():
-        if np.all(np.abs(weights - shares) <= 1 / budget + 1e-6):
-            return name
-    return None
+    off = {
+        name: float(np.max(np.abs(weights - shares)))
+        for name, shares in known_mixtures(len(strata), budget).items()
+    }
+    nearest = min(off, key=lambda name: off[name])
+    return nearest if off[nearest] <= 1 / budget + 1e-6 else None

@@ -113,3 +113,21 @@ def intervals_of_means(values: Floats, spread: Floats, level: float = LEVEL) -> 
     tails = [(1 - level) / 2, (1 + level) / 2]
     found: Floats = np.quantile(mean_over_seeds(replicates(values, spread)), tails, axis=0)
     return found
+
+
+def best_of_others(judged: Floats) -> NDArray[np.intp]:
+    """For each seed the arm that is best for the other seeds, shape (budgets, seeds).
+
+    With one seed it is the best for that one.
+
+    Args:
+        judged: Risks of shape (arms, budgets, seeds).
+    """
+    seeds = judged.shape[-1]
+    found = []
+    for column in range(seeds):
+        others = np.delete(judged, column, axis=2) if seeds > 1 else judged
+        means = mean_over_seeds(others)
+        # an arm without a run of another seed cannot be chosen, unless none can
+        found.append(np.where(np.isnan(means), np.inf, means).argmin(axis=0))
+    return np.stack(found, axis=1)

@@ -19,6 +19,7 @@ from benchmarks.empirics.movement import Movement, best_copies
 from benchmarks.empirics.noise import (
     LEVEL,
     Measure,
+    best_of_others,
     mean_over_seeds,
     measure,
     replicates,
@@ -78,7 +79,7 @@ def inverted_u(grid: Grid) -> Observation:
     parts: list[Copies] = []
     if last > 1:
         runs = _with_copies(grid)
-        place = 1 + _choice_of_others(grid.tested[1:last])
+        place = 1 + best_of_others(grid.tested[1:last])
         inner = _judged(runs, place)
         means = mean_over_seeds(runs)
         gain = np.minimum(means[:, 0], means[:, last]) - inner
@@ -184,17 +185,6 @@ def _with_copies(grid: Grid) -> Floats:
     """Target risks and replicates of them, shape (1 + replicates, arms, budgets, seeds)."""
     copies = replicates(grid.target, spread_of_risk(grid.target, grid.n_target))
     return np.stack([grid.target, *copies])
-
-
-def _choice_of_others(judged: Floats) -> NDArray[np.intp]:
-    """The best of some arms for each seed by the other seeds, shape (budgets, seeds)."""
-    seeds = judged.shape[-1]
-    found = []
-    for column in range(seeds):
-        others = np.delete(judged, column, axis=2) if seeds > 1 else judged
-        means = mean_over_seeds(others)
-        found.append(np.where(np.isnan(means), np.inf, means).argmin(axis=0))
-    return np.stack(found, axis=1)
 
 
 def _judged(runs: Floats, place: NDArray[np.intp]) -> Floats:

@@ -1,13 +1,10 @@
-"""A report as tables, in plain text or Markdown, and as JSON."""
+"""A report as tables, in plain text or Markdown."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from benchmarks.empirics.comparison import Comparison, Report
 from benchmarks.empirics.excess import Excess
@@ -15,8 +12,6 @@ from benchmarks.empirics.goals import goals_of
 from benchmarks.empirics.mechanism import verdict_of
 from benchmarks.empirics.noise import LEVEL, Measure
 from benchmarks.empirics.observations import Observation
-from pacbayes.plan import Plan
-from pacbayes.runs import RunSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,31 +58,6 @@ def tables_of(report: Report) -> Iterator[Table]:
     yield _certificates(report)
     yield _observations(report)
     yield _goals(report)
-
-
-def as_json(value: Any) -> Any:
-    """Dataclasses as objects, arrays as lists, NaN as null; runs and plans are left out.
-
-    A measure is a list of its value and its interval.
-    """
-    if isinstance(value, Measure):
-        return [as_json(value.value), [as_json(value.low), as_json(value.high)]]
-    if is_dataclass(value) and not isinstance(value, type):
-        kept = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {
-            name: as_json(each)
-            for name, each in kept.items()
-            if name != "note" and not isinstance(each, RunSet | Plan)
-        }
-    if isinstance(value, Mapping):
-        return {str(key): as_json(each) for key, each in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return as_json(value.tolist())
-    if isinstance(value, list | tuple):
-        return [as_json(each) for each in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -37,6 +37,9 @@ def test_mixtures_are_known_by_their_weights():
     assert mixture_name(thirds, STRATA, 1000) == "without_hardest"
     small = dict(zip(STRATA, PRACTITIONER["small"], strict=True))
     assert mixture_name(small, STRATA, 1000) == "practitioner"
+    # three of eight units each for two strata, and two for the third
+    eighths = dict(zip(STRATA, (0.375, 0.375, 0.25, 0.0), strict=True))
+    assert mixture_name(eighths, STRATA, 8) == "without_hardest"
     # the mix of small budgets is no practitioner's at a large one
     assert mixture_name(small, STRATA, 20000) is None
 
