@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.study import __main__ as study
 from benchmarks.study import igsm, language
-from benchmarks.study.mixtures import PRACTICE, is_wanted, mixtures_of
+from benchmarks.study.mixtures import is_wanted, mixtures_of
 from benchmarks.study.size import BASES, Size
 from pacbayes.sample.pretrain import Shape
 from pacbayes.sweep.recipe import Recipe
@@ -115,7 +115,8 @@ def test_sizes_are_consistent(size):
 
 def test_mixtures_of_practice_have_their_own_budgets():
     names = mixtures_of("abcd")
-    for n, own in ((8, 0), (1999, 0), (2000, 1), (9999, 1), (10_000, 2), (10**7, 2)):
+    sizes = {8: "small", 1999: "small", 2000: "medium", 10_000: "medium", 10_001: "large"}
+    for n, own in sizes.items():
         wanted = [name for name in names if is_wanted(name, n)]
-        assert wanted == ["all", "without_hardest", "without_easiest", PRACTICE[own][1]]
+        assert wanted == ["all", "without_hardest", "without_easiest", f"practice_{own}"]
     assert all(sum(weights.values()) == pytest.approx(1) for weights in names.values())

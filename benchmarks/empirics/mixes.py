@@ -25,9 +25,14 @@ def practitioner_shares(budget: int) -> tuple[float, ...]:
     >>> practitioner_shares(10000) == PRACTITIONER["medium"]
     True
     """
+    return PRACTITIONER[practitioner_size(budget)]
+
+
+def practitioner_size(budget: int) -> str:
+    """Which of the practitioner's mixtures belongs to a budget."""
     if budget < SMALL:
-        return PRACTITIONER["small"]
-    return PRACTITIONER["medium" if budget <= LARGE else "large"]
+        return "small"
+    return "medium" if budget <= LARGE else "large"
 
 
 def known_mixtures(n_strata: int, budget: int) -> dict[str, tuple[float, ...]]:
