@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,20 @@ from pacbayes.plan import Mixture, Quantity
 from pacbayes.planning.forecast import Forecaster
 from pacbayes.planning.mixtures import (
     MixingCheck,
+    MixtureForecast,
+    TriedMixtures,
     check_mixing,
     forecast_certificate,
     recommend_mixture,
+    try_mixtures,
 )
+from pacbayes.planning.mixtures.by_forecast import in_words
 from pacbayes.planning.pilots import Pilots
 
 Floats = NDArray[np.float64]
+
+_MIXTURE_STREAM = 4
+"""Beside those of `forecast`."""
 
 _CERTIFIED_FITS = 8
 """A joint certificate takes 20 ms a fit; 8 of them keep plans of 200 budgets below a minute."""
@@ -34,6 +42,7 @@ class Mixer:
         places: Their places on the forecaster's grid, shape (K,).
         curves: Target risk after training on each of the K strata.
         check: What runs on mixtures say of how strata add up.
+        tried: Mixtures with learning curves of their own, or None.
         fitted: Empirical risk and KL, for the certificate.
         level: Of the intervals.
     """
@@ -42,6 +51,7 @@ class Mixer:
     places: NDArray[np.intp]
     curves: Curves
     check: MixingCheck
+    tried: TriedMixtures | None
     fitted: Forecaster
     level: float
 
@@ -55,6 +65,9 @@ class Mixer:
             check=self.check,
             level=self.level,
         )
+        ran = self._ran(budget, found)
+        if ran is not None and ran.predicted_risk.value < found.predicted_risk:
+            return ran
         return Mixture(
             weights=found.weights,
             predicted_risk=_forecast(found.predicted_risk, found.predicted_risk_interval),
@@ -62,6 +75,34 @@ class Mixer:
             marginal_value=found.marginal_value,
             joint_certificate=self._certificate(budget, np.array(list(found.weights.values()))),
             statement=found.statement,
+        )
+
+    def _ran(self, budget: int, found: MixtureForecast) -> Mixture | None:
+        """The best of the mixtures that were run, by its own learning curve."""
+        if self.tried is None:
+            return None
+        place, risk = self.tried.best(budget)
+        weights = self.tried.weights[place]
+        low, high = np.quantile(risk, [(1 - self.level) / 2, (1 + self.level) / 2])
+        more = float(self.tried.by_log_budget(budget, place).mean()) / budget
+        single = found.best_single_stratum
+        alone = found.single_risk[single]
+        return Mixture(
+            weights=dict(zip(self.strata, weights.tolist(), strict=True)),
+            predicted_risk=_forecast(float(risk.mean()), (float(low), float(high))),
+            best_single_stratum=single,
+            # runs at one set of shares do not tell one stratum's examples from another's
+            marginal_value={
+                name: more if share else 0.0
+                for name, share in zip(self.strata, weights, strict=True)
+            },
+            joint_certificate=self._certificate(budget, weights),
+            statement=(
+                f"Of the mixtures that were run, {in_words(self.strata, weights)} is predicted to "
+                f"have a risk of {risk.mean():.4f} by its own {self.tried.n_runs[place]} runs, "
+                f"against {alone:.4f} of {single} alone: train on this mixture. Its marginal value "
+                "is that of one more example of the mixture."
+            ),
         )
 
     def _certificate(self, budget: int, weights: Floats) -> Quantity:
@@ -94,13 +135,14 @@ class Mixer:
         return Quantity(value=found.value, interval=None, status="forecast")
 
 
-def fit_mixer(pilots: Pilots, fitted: Forecaster, *, level: float) -> Mixer | None:
+def fit_mixer(pilots: Pilots, fitted: Forecaster, *, seed: int, level: float) -> Mixer | None:
     """Try runs on mixtures against rules of how strata add up.
 
     Args:
         pilots: The runs.
         fitted: What was fitted to them; of the target's risk as a whole, as curves for each of its
             strata would add up the errors of as many guessed starts.
+        seed: Of the bootstrap of mixtures that were run.
         level: Of the intervals.
 
     Returns:
@@ -114,22 +156,32 @@ def fit_mixer(pilots: Pilots, fitted: Forecaster, *, level: float) -> Mixer | No
     names = tuple(trained)
     rows = zip(pilots.mixed, pilots.mixed_risk, pilots.mixed_n, strict=True)
     tried = [row for row in rows if set(row[0].train_weights) <= set(names)]
+    ran: dict[str, Any] = {
+        "train_weights": np.array(
+            [[run.train_weights.get(name, 0.0) for name in names] for run, _, _ in tried]
+        ).reshape(-1, len(names)),
+        "budget": [run.budget for run, _, _ in tried],
+        "risk": [risk for _, risk, _ in tried],
+        "n_test": [n for _, _, n in tried],
+    }
     check = check_mixing(
         curves=(curves,),
         target_weights=np.ones(1),
-        train_weights=np.array(
-            [[run.train_weights.get(name, 0.0) for name in names] for run, _, _ in tried]
-        ),
-        budget=[run.budget for run, _, _ in tried],
-        risk=[risk for _, risk, _ in tried],
-        n_test=[n for _, _, n in tried],
         seed_correlation=fitted.target.seed_correlation,
+        **ran,
     )
     return Mixer(
         strata=names,
         places=np.searchsorted(fitted.difficulties, difficulties),
         curves=curves,
         check=check,
+        tried=try_mixtures(
+            **ran,
+            base_risk=pilots.base_risk,
+            n_base=pilots.n_base,
+            n_fits=len(curves),
+            seed=seed + _MIXTURE_STREAM,
+        ),
         fitted=fitted,
         level=level,
     )

@@ -88,7 +88,7 @@ def plan(runs: RunSet, target: Target, settings: PlanSettings) -> Plan:
     certified = certified_runs(
         pilots, target, shared_strata=settings.shared_strata, level=settings.level
     )
-    mixer = fit_mixer(pilots, fitted, level=settings.level)
+    mixer = fit_mixer(pilots, fitted, seed=settings.seed, level=settings.level)
     budgets = sorted(set(settings.budgets or map(int, pilots.budget)))
     answers = tuple(answer(n, fitted, certified, mixer, level=settings.level) for n in budgets)
     strata = strata_of(runs.runs, settings.strata_edges)

@@ -11,6 +11,7 @@ from pacbayes.planning.mixtures.by_forecast import (
     recommend_mixtures,
     weights_by_budget,
 )
+from pacbayes.planning.mixtures.by_runs import TriedMixtures, try_mixtures
 from pacbayes.planning.mixtures.check import UNCHECKED, MixingCheck, check_mixing
 from pacbayes.planning.mixtures.joint import (
     JointCertificate,
@@ -30,6 +31,7 @@ __all__ = [
     "MixingCheck",
     "MixingRule",
     "MixtureForecast",
+    "TriedMixtures",
     "certify_fixed_mixture",
     "certify_mixture",
     "check_mixing",
@@ -39,5 +41,6 @@ __all__ = [
     "mixed_risk",
     "recommend_mixture",
     "recommend_mixtures",
+    "try_mixtures",
     "weights_by_budget",
 ]
