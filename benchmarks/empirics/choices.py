@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.empirics.grid import Grid, pure_stratum
+from benchmarks.empirics.mixes import known_mixtures
 from benchmarks.empirics.studies import Study
 from benchmarks.planners import PLANNERS
 from benchmarks.world import Pilots
@@ -26,16 +27,19 @@ from pacbayes.runs import Run, RunSet
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
+MIXED = "plan, mixtures too"
+"""What the plan says to train on, with the pilots on mixtures and not on single strata alone."""
+
 PILOT_SHARE = 0.6
 """Of the budgets, the least ones: three of five."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """Choices at each budget as places among the strata, shape (budgets,), by way.
+    """Choices at each budget as places among strata and mixtures, shape (budgets,), by way.
 
     Attributes:
-        places: By the name of the way.
+        places: By the name of the way; places of `Grid.target`'s arms.
         plan: The plan that the pilots give.
         predicted: Its predicted target risk at each stratum, shape (D, budgets).
         plan_difficulty: Its best difficulty on its own, finer grid, shape (budgets,).
@@ -57,29 +61,50 @@ def pilot_budgets(grid: Grid, share: float = PILOT_SHARE) -> tuple[int, ...]:
     return grid.budgets[: max(1, round(share * len(grid.budgets)))]
 
 
-def pilots_of(study: Study, budgets: Sequence[int], without: int | None = None) -> RunSet:
-    """The runs on single strata at these budgets, perhaps without those of one seed."""
+def pilots_of(
+    study: Study, budgets: Sequence[int], without: int | None = None, *, mixtures: bool = False
+) -> RunSet:
+    """The runs on single strata at these budgets, perhaps without those of one seed.
+
+    Args:
+        study: The study.
+        budgets: The budgets.
+        without: A seed to leave out.
+        mixtures: Take the runs on mixtures too.
+    """
     kept = tuple(
         run
         for run in study.found.runs
-        if pure_stratum(run) is not None and run.budget in budgets and run.seed != without
+        if (mixtures or pure_stratum(run) is not None)
+        and run.budget in budgets
+        and run.seed != without
     )
     return RunSet(runs=kept, path=study.found.path, sha256=study.found.sha256)
 
 
-def choose(study: Study, grid: Grid, pilots: RunSet, n_fits: int = PlanSettings.n_fits) -> Choices:
+def choose(
+    study: Study,
+    grid: Grid,
+    budgets: Sequence[int],
+    n_fits: int = PlanSettings.n_fits,
+    *,
+    without: int | None = None,
+) -> Choices:
     """Let every way choose a stratum for each budget of the study.
 
     Args:
         study: The study.
         grid: Its runs.
-        pilots: Those that may be looked at.
+        budgets: Those of the pilots, the runs that may be looked at.
         n_fits: Bootstrap fits of the plan.
+        without: A seed whose runs are no pilots.
 
     Raises:
         InputError: A stratum has no pilots, or no plan can be made from them.
     """
-    made = plan(pilots, study.target, PlanSettings(budgets=grid.budgets, n_fits=n_fits))
+    settings = PlanSettings(budgets=grid.budgets, n_fits=n_fits)
+    pilots = pilots_of(study, budgets, without)
+    made = plan(pilots, study.target, settings)
     order = {stratum.name: stratum.difficulty for stratum in made.strata}
     if missing := set(grid.strata) - set(order):
         raise InputError(f"no pilots on {sorted(missing)}.", path=study.found.path)
@@ -94,6 +119,9 @@ def choose(study: Study, grid: Grid, pilots: RunSet, n_fits: int = PlanSettings.
         "hardest": np.full(len(grid.budgets), grid.n_strata - 1),
         "best pilot": _by_planner("best pilot", study, grid, pilots.runs),
     }
+    if grid.mixtures:
+        every = pilots_of(study, budgets, without, mixtures=True)
+        places[MIXED] = _by_mixture(plan(every, study.target, settings), grid)
     predicted = [np.array(answer.by_difficulty.predicted_risk)[columns] for answer in made.budgets]
     return Choices(
         places=places,
@@ -112,6 +140,23 @@ def _by_plan(answer: BudgetPlan, grid: Grid, columns: Sequence[int]) -> int:
     if answer.mixture is not None and answer.mixture.best_single_stratum in grid.strata:
         return grid.strata.index(answer.mixture.best_single_stratum)
     return int(np.argmin(np.array(answer.by_difficulty.predicted_risk)[columns]))
+
+
+def _by_mixture(made: Plan, grid: Grid) -> Places:
+    """The arm nearest to what the plan says to train on."""
+    found = []
+    for answer, budget in zip(made.budgets, grid.budgets, strict=True):
+        mixes = known_mixtures(grid.n_strata, budget)
+        arms = np.array([*np.eye(grid.n_strata), *(mixes[name] for name in grid.mixtures)])
+        wanted = np.eye(grid.n_strata)[_nearest_place(answer, grid)]
+        if answer.mixture is not None:
+            wanted = np.array([answer.mixture.weights.get(name, 0.0) for name in grid.strata])
+        found.append(int(np.abs(arms - wanted).max(axis=1).argmin()))
+    return np.array(found)
+
+
+def _nearest_place(answer: BudgetPlan, grid: Grid) -> int:
+    return int(np.abs(grid.difficulties - answer.optimal_difficulty.value).argmin())
 
 
 def _by_certificate(answer: BudgetPlan, made: Plan, columns: Sequence[int]) -> int:

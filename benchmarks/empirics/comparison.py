@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from benchmarks.empirics.bounds import Ranks, Violations, ranks_of, violations_of
-from benchmarks.empirics.choices import Choices, choose, pilot_budgets, pilots_of
+from benchmarks.empirics.choices import Choices, choose, pilot_budgets
 from benchmarks.empirics.excess import Best, Excess, best_of, excesses
 from benchmarks.empirics.grid import Grid, grid_of
 from benchmarks.empirics.mechanism import Mechanism, mechanism_of
@@ -89,9 +89,9 @@ def compare(study: Study, n_fits: int = PlanSettings.n_fits) -> Comparison:
     """
     grid = grid_of(study)
     early = pilot_budgets(grid)
-    chosen = choose(study, grid, pilots_of(study, early), n_fits)
+    chosen = choose(study, grid, early, n_fits)
     seeds = grid.seeds if len(grid.seeds) > 1 else ()
-    without = {seed: choose(study, grid, pilots_of(study, early, seed), n_fits) for seed in seeds}
+    without = {seed: choose(study, grid, early, n_fits, without=seed) for seed in seeds}
     movement = movement_of(study, grid, chosen, early, n_fits)
     return Comparison(
         study=study,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.empirics.choices import Choices
+from benchmarks.empirics.choices import MIXED, Choices
 from benchmarks.empirics.grid import Grid
 from benchmarks.empirics.noise import (
     LEVEL,
@@ -66,6 +66,7 @@ class Excess:
         beyond: The same at the budgets beyond.
         over_least: Mean of the relative excess over the plain least of the means.
         over_plan: Mean over budgets of the relative excess, less that of the plan.
+        over_mixed: The same, less that of the plan that sees pilots on mixtures; NaN without it.
     """
 
     way: str
@@ -79,6 +80,7 @@ class Excess:
     beyond: Measure
     over_least: Measure
     over_plan: Measure
+    over_mixed: Measure
 
 
 def best_of(grid: Grid) -> Best:
@@ -125,6 +127,7 @@ def excesses(
     risks = {way: _risk_of(weights, every) for way, weights in ways.items()}
     early = np.isin(grid.budgets, pilots)
     of_plan = risks["plan"] / best - 1
+    of_mixed = risks[MIXED] / best - 1 if MIXED in risks else np.full_like(of_plan, np.nan)
     found = []
     for way, risk in risks.items():
         relative = risk / best - 1
@@ -142,6 +145,7 @@ def excesses(
                 beyond=_mean(relative[:, ~early]),
                 over_least=_mean(risk / lowest - 1),
                 over_plan=_mean(relative - of_plan),
+                over_mixed=_mean(relative - of_mixed),
             )
         )
     return tuple(found)

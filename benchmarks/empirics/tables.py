@@ -73,7 +73,7 @@ def _choices(each: Comparison) -> Table:
         )
     ]
     rows = [("empirically best", *best, "", "", "", "")]
-    rows += [_way(excess, grid.strata) for excess in each.excesses]
+    rows += [_way(excess, (*grid.strata, *grid.mixtures)) for excess in each.excesses]
     warning = each.chosen.plan.misspecification.warning
     notes = [
         f"Pilots: runs on single strata at n = {', '.join(map(str, each.pilots))} (*). Best: least "
@@ -107,8 +107,8 @@ def _set(strata: Sequence[str], inside: Sequence[bool]) -> str:
     return "{" + ", ".join(names) + "}"
 
 
-def _way(excess: Excess, strata: Sequence[str]) -> tuple[str, ...]:
-    names = [""] * len(excess.risk) if excess.place is None else [strata[i] for i in excess.place]
+def _way(excess: Excess, arms: Sequence[str]) -> tuple[str, ...]:
+    names = [""] * len(excess.risk) if excess.place is None else [arms[i] for i in excess.place]
     cells = [
         "-" if math.isnan(absolute) else f"{name} {absolute:+.3f} ({relative:+.0%})".strip()
         for name, absolute, relative in zip(names, excess.absolute, excess.relative, strict=True)

@@ -287,6 +287,42 @@ def test_mixtures_have_weights_values_and_a_certificate():
     assert any("No run was trained on a mixture" in sentence for sentence in PLAN.assumptions)
 
 
+def on_mixtures(factor):
+    """The runs and others on two mixtures, whose risk is that of medium alone times a factor."""
+    mixes = ({"easy": 0.5, "medium": 0.5}, {"medium": 0.5, "hard": 0.5})
+    mixed = [
+        dataclasses.replace(
+            run,
+            train_weights=mix,
+            tests={
+                k: Measured(mean=min(1.0, factor * m.mean), n=m.n) for k, m in run.tests.items()
+            },
+        )
+        for run in RUNS
+        if "medium" in run.train_weights
+        for mix in mixes
+    ]
+    return plan(run_set([*RUNS, *mixed]), GIVEN, SETTINGS)
+
+
+def test_a_mixture_that_was_run_and_is_better_than_any_rule_says_is_recommended():
+    for found in on_mixtures(0.5).budgets[:2]:
+        assert set(found.mixture.weights.values()) == {0.5, 0.0}
+        assert "Of the mixtures that were run" in found.mixture.statement
+        expected = 0.5 * true_target_risk("medium", found.budget)
+        assert found.mixture.predicted_risk.value == pytest.approx(expected, rel=0.15)
+        low, high = found.mixture.predicted_risk.interval
+        assert low <= found.mixture.predicted_risk.value <= high
+        assert found.mixture.predicted_risk.status == "forecast"
+        values = found.mixture.marginal_value
+        assert all((values[k] < 0) == (w > 0) for k, w in found.mixture.weights.items())
+
+
+def test_a_mixture_that_was_run_and_is_worse_is_not():
+    for found in on_mixtures(1.6).budgets[:2]:
+        assert "Of the mixtures that were run" not in found.mixture.statement
+
+
 def test_runs_on_mixtures_are_asked_how_strata_add_up():
     mixed = [
         dataclasses.replace(run, train_weights={"easy": 0.5, "hard": 0.5}, seed=9)
