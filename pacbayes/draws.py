@@ -88,9 +88,15 @@ class Draws:
             mean=self.mean,
             interval=self.interval(interval),
             n_draws=self.n_draws,
-            method=f"kl interval over {len(self.losses)} passes with fresh draws",
+            method=self.method,
             bets=tuple(self._bet(lam, each) for lam in lams),
         )
+
+    @property
+    def method(self) -> str:
+        """How, in the words of a certificate, from which `stretch` can be told."""
+        shared = f", each for {self.block} units" if self.block > 1 else ""
+        return f"kl interval over {len(self.losses)} passes with fresh draws{shared}"
 
     def _bet(self, lam: float, delta: float) -> Bet:
         drawn = replace(self, losses=log_shares(lam, self.losses))
