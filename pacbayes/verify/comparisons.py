@@ -12,6 +12,9 @@ TOLERANCE = 1e-10
 """How far outside its recomputed value a number may be recorded: absolute for risks, relative for
 nats. The rounding that certificates are made with stays within 4e-11."""
 
+_FLAT = 1e-3
+"""So near to saying nothing a bound does not tell its sources to a millionth of them."""
+
 Margin = Callable[[Any], Any]
 """Of a risk, a ball that is at least 0 where a theorem refutes the risk, and below 0 elsewhere."""
 
@@ -86,7 +89,7 @@ class Report:
         tight = recorded <= TOLERANCE or margin(arb(recorded) - TOLERANCE) < 0
         truth = "" if safe and tight else f"at least {_shown(_crossing(margin))}"
         self.holds(not truth, where, recorded, truth, *sources)
-        self.pinned |= {where, *(sources if recorded < 1 else ())}
+        self.pinned |= {where, *(sources if recorded < 1 - _FLAT else ())}
 
     def lower(self, where: str, recorded: float, margin: Margin, *sources: str) -> None:
         """The field is the largest risk below which all are refuted, 0 if there is none."""
@@ -96,7 +99,7 @@ class Report:
             "" if safe and tight else f"at most {_shown(1 - _crossing(lambda p: margin(1 - p)))}"
         )
         self.holds(not truth, where, recorded, truth, *sources)
-        self.pinned |= {where, *(sources if recorded > 0 else ())}
+        self.pinned |= {where, *(sources if recorded > _FLAT else ())}
 
 
 def _crossing(margin: Margin) -> Any:

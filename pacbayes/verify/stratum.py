@@ -85,8 +85,8 @@ class Stratum:
             return
         passes, block = int(found[1]), int(found[2] or 1)
         variables = -(-self.n // block)
-        sources = (self.path("sampling"), self.path("n"))
-        self.report.equal(self.path("n_draws"), draws, passes * variables, *sources)
+        told = (self.path("sampling"), self.path("n"))
+        self.report.equal(self.path("n_draws"), draws, passes * variables, *told)
         share = self.shares[1] / (4 if self.of["bets"] else 2)
         stretch = arb(variables * block) / self.n
         mean, cost = arb(self.of["empirical_risk"]) / stretch, -share.log() / draws
@@ -110,7 +110,7 @@ class Stratum:
 
     def complexity(self) -> Any:
         """(KL + ln J + ln(constant/δ))/n and its two parts."""
-        constant = arb(len(TOKEN_BETS)).log()
+        constant: Any = arb(len(TOKEN_BETS)).log()
         if self.whole.target == "fresh":
             graded = bool(self.of["bets"])
             constant = _constant(self.n, graded=graded) if self.whole.kind != "compressed" else 0
