@@ -146,17 +146,18 @@ class DrawStore:
             replace_file(self._folder / "key.json", text.encode())
 
     def get(
-        self, stratum: int, draw: int, make: Callable[[], FloatArray], *, of: str = ""
+        self, stratum: int, draw: int | str, make: Callable[[], FloatArray], *, of: str = ""
     ) -> FloatArray:
         """The stored losses of one pass, or those that `make` gives, which are then stored.
 
         Args:
             stratum: Number of the stratum.
-            draw: Number of the pass.
+            draw: Number of the pass, or the name of what is stored otherwise.
             make: Gives its losses.
             of: Hash of what the losses are a function of beyond the store's dependencies.
         """
-        name = f"stratum{stratum}.pass{draw}{of and '.'}{of}.npy"
+        part = draw if isinstance(draw, str) else f"pass{draw}"
+        name = f"stratum{stratum}.{part}{of and '.'}{of}.npy"
         stored = self._team.led(lambda: self._read(name))
         if stored is not None:
             return stored

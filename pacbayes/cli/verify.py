@@ -20,21 +20,58 @@ FAILED = 4
 
 def verify(
     certificate: Annotated[Path, typer.Argument(help="A certificate.json.", show_default=False)],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="The fine-tuned model's folder, or the file of an optimised posterior."),
+    ] = None,
+    prior: Annotated[Path | None, typer.Option(help="Folder before fine-tuning.")] = None,
+    base: Annotated[Path | None, typer.Option(help="Base model of an adapter.")] = None,
+    network: Annotated[
+        Path | None, typer.Option(help="The one network that is certified, of --also.")
+    ] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Certification data, as it was given; repeatable.")
+    ] = None,
+    held_out: Annotated[
+        list[Path] | None, typer.Option(help="Held-out data, as it was given; repeatable.")
+    ] = None,
+    prior_data: Annotated[
+        list[Path] | None, typer.Option(help="What the prior was trained on; repeatable.")
+    ] = None,
+    draws: Annotated[
+        Path | None, typer.Option(help="The run's folder of losses, DIR/draws.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was found as JSON, and nothing else.")
     ] = False,
 ) -> None:
     """Recompute a certificate by other code than made it; exit with 4 if a field is wrong.
 
-    Example: pacbayes verify runs/easy/certificate.json
+    Its numbers are checked against one another; with inputs, also hashes, numbers of units, the
+    divergence and the empirical risk.
+
+    Example: pacbayes verify runs/easy/certificate.json --draws runs/easy/draws
     """
-    from pacbayes.verify import UnreadableError, read
+    from pacbayes.verify import Inputs, UnreadableError, check_inputs, read
     from pacbayes.verify import verify as recompute
 
+    inputs = Inputs(
+        checkpoint=checkpoint,
+        prior=prior,
+        base=base,
+        network=network,
+        data=data or (),
+        held_out=held_out or (),
+        prior_data=prior_data or (),
+        draws=draws,
+    )
     try:
-        report = recompute(read(certificate))
+        document = read(certificate)
+        report = recompute(document)
+        if not report.findings:
+            check_inputs(document, report, inputs)
     except UnreadableError as error:
-        raise InputError(str(error), path=certificate) from None
+        raise InputError(str(error)) from None
     if as_json:
         typer.echo(json.dumps(_described(report), indent=2))
     else:

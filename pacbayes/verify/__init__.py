@@ -28,11 +28,22 @@ from flint import ctx
 from pacbayes.schemas import problems
 from pacbayes.verify.certificate import Examined
 from pacbayes.verify.comparisons import TOLERANCE, Finding, Report
+from pacbayes.verify.inputs import Inputs, check_inputs
 from pacbayes.verify.reading import UnreadableError, leaves, read
 from pacbayes.verify.stratum import Stratum
 from pacbayes.verify.words import KINDS
 
-__all__ = ["TOLERANCE", "Finding", "Report", "UnreadableError", "leaves", "read", "verify"]
+__all__ = [
+    "TOLERANCE",
+    "Finding",
+    "Inputs",
+    "Report",
+    "UnreadableError",
+    "check_inputs",
+    "leaves",
+    "read",
+    "verify",
+]
 
 _BITS = 128
 

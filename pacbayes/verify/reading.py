@@ -26,12 +26,13 @@ def read(path: str | Path) -> dict[str, Any]:
             text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
         )
     except OSError as error:
-        raise UnreadableError(f"cannot be read: {error.strerror}.") from None
+        raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"is no strict JSON: {error}.") from None
+        raise UnreadableError(f"{path}: is no strict JSON: {error}.") from None
     kind = value.get("schema") if isinstance(value, dict) else None
     if not isinstance(value, dict) or kind == "pacbayes.plan/1":
-        raise UnreadableError(f"is no certificate but {'a plan' if kind else 'something else'}.")
+        what = "a plan" if kind else "something else"
+        raise UnreadableError(f"{path}: is no certificate but {what}.")
     return value
 
 
