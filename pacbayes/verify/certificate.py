@@ -9,7 +9,7 @@ from flint import arb
 
 from pacbayes.schemas import below
 from pacbayes.verify.comparisons import TOLERANCE, Report
-from pacbayes.verify.words import KINDS, LOSSES, NLL, Kind
+from pacbayes.verify.words import FAMILIES, KINDS, LOSSES, NLL, Kind
 
 
 class Examined:
@@ -130,19 +130,30 @@ class Examined:
         names = [f"posterior.groups[{i}].name" for i in range(len(posterior["groups"]))]
         report.equal("kl_by_group", sorted(parts), sorted(groups), *names)
         report.holds(len(names) == len(groups), "posterior.groups", names, "unique names")
-        point = posterior["family"] == "point"
-        report.holds(point == (self.kind == "compressed"), "posterior.family", point, "not so")
+        self.family()
         if self.kind == "compressed":
             bits = self.of["object"]["code_bits"]
             report.equal("posterior.groups", list(groups), [])
             report.nats("kl", kl, bits * arb(2).log(), "object.code_bits")
-            report.pinned.add("posterior.family")
             return
         total = sum((arb(part) for part in parts.values()), arb(0))
         paths = [below("kl_by_group", name) for name in parts]
         report.nats("kl", kl, total if total > 0 else arb(0), *(paths if total > 0 else ()))
         for name, i in groups.items() if not self.network else ():
             self.group(below("kl_by_group", name), parts.get(name, 0.0), i)
+
+    def family(self) -> None:
+        """Which of the families it is; `gaussian` has one scale in each group, the others not."""
+        family, groups = self.of["posterior"]["family"], self.of["posterior"]["groups"]
+        known = FAMILIES if self.kind != "compressed" else ("point",)
+        self.report.holds(family in known, "posterior.family", family, f"one of {known}")
+        if self.kind == "compressed" or family == "gaussian":
+            self.report.pinned.add("posterior.family")
+        for i, group in enumerate(groups) if family == "gaussian" else ():
+            self.report.equal(f"posterior.groups[{i}].anisotropy", group["anisotropy"], 0)
+        uneven = any(group["anisotropy"] > 0 for group in groups)
+        ok = uneven or family in ("gaussian", "point")
+        self.report.holds(ok, "posterior.family", family, "'gaussian', as the scales are even")
 
     def group(self, where: str, recorded: float, place: int) -> None:
         """½ [d (ρ − 1 − ln ρ) + Δ²/σ_P²] + anisotropy with ρ = σ_Q²/σ_P²."""
@@ -153,8 +164,6 @@ class Examined:
         kl = (spread + arb(group["distance_squared"]) / variance) / 2 + group["anisotropy"]
         keys = ("size", "sigma_prior", "sigma_posterior", "distance_squared", "anisotropy")
         self.report.nats(where, recorded, kl, *(f"{at}.{key}" for key in keys))
-        if self.of["posterior"]["family"] == "gaussian":
-            self.report.equal(f"{at}.anisotropy", group["anisotropy"], 0)
 
 
 def _whole_vocabulary(width: float, alpha: float) -> bool:

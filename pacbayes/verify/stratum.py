@@ -107,6 +107,8 @@ class Stratum:
         where = [path("empirical_risk_bound[0]"), path("empirical_risk_bound[1]")]
         report.holds(all(wanted), path("empirical_risk"), mean, f"{low} and {high}", *where)
         report.pinned |= {path("empirical_risk"), *where}
+        if self.whole.target == "fresh":
+            report.equal(path("bets"), self.of["bets"], [])
 
     def complexity(self) -> Any:
         """(KL + ln J + ln(constant/δ))/n and its two parts."""
@@ -138,6 +140,7 @@ class Stratum:
     def by_mean(self, nats: dict[str, Any], cost: Any) -> None:
         """Bounds that know the mean loss only."""
         self.names(*nats)
+        self.report.pinned.add(self.path("bets"))  # with bets the bounds would be others
         mean = "empirical_risk_bound[1]"
         for name, known in nats.items():
             margin = kl_margin(self.high, known, above=True) if known is not None else self.root()
@@ -228,6 +231,8 @@ class Stratum:
                 held[key], held["n"], self.path(f"held_out.{key}"), self.path("held_out.n")
             )
         wanted = bool(data) and self.whole.target == "fresh"
+        if self.whole.target == "fresh":
+            self.report.pinned.add("prior.data")
         before = self.of["prior_held_out"]
         where = self.path("prior_held_out")
         self.report.holds(wanted == (before is not None), where, before, "there or null")

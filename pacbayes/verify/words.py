@@ -52,6 +52,7 @@ LOSSES = {
     ("token", "tokens"): "1 for a scored token that is not the most likely one, else 0",
 }
 NLL = "negative log-likelihood per token, predictions smoothed with {}, rescaled to [0, 1]"
+FAMILIES = ("gaussian", "diagonal", "low-rank", "kronecker")
 PASSES = re.compile(r"kl interval over (\d+) passes with fresh draws(?:, each for (\d+) units)?")
 PAIRS = "betting interval on differences from unperturbed losses, units drawn by their margins"
 MEASURED = "loss of the one network, measured on every unit"
