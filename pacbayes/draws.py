@@ -162,11 +162,18 @@ class DrawStore:
         if stored is not None:
             return stored
         losses = make()
+        self._write(name, losses)
+        return losses
+
+    def keep(self, stratum: int, name: str, values: FloatArray) -> None:
+        """Keeps what a reader needs to make sense of the draws, shape (rows, columns)."""
+        self._write(f"stratum{stratum}.{name}.npy", values)
+
+    def _write(self, name: str, values: FloatArray) -> None:
         if self._folder is not None:
             content = io.BytesIO()
-            np.save(content, losses, allow_pickle=False)
+            np.save(content, values, allow_pickle=False)
             replace_file(self._folder / name, content.getvalue())
-        return losses
 
     def _read(self, name: str) -> FloatArray | None:
         if self._folder is None or not (self._folder / name).is_file():

@@ -145,6 +145,9 @@ class Sampler:
         *centre, margins = self._centre(with_margin)
         moved = (pilot - np.array(centre)[:, : self.pilot]) ** 2
         probabilities = best_probabilities(margins, moved[0])
+        aims = [tolerance / _variance(squares, probabilities) for squares in moved]
+        self.store.keep(self.stratum, "probabilities", probabilities[None])
+        self.store.keep(self.stratum, "aims", np.array([aims]))
         return Plan(
             centre=np.array(centre),
             probabilities=probabilities,
@@ -152,7 +155,7 @@ class Sampler:
             delta=self.delta,
             most=self.passes * len(self.units),
             lams=tuple(map(tuple, lams or [()] * len(centre))),
-            aims=tuple(tolerance / _variance(squares, probabilities) for squares in moved),
+            aims=tuple(aims),
         )
 
     def _centre(self, scorer: Scorer) -> FloatArray:
@@ -248,6 +251,7 @@ def sample_pairs(
     chunk = 0
     while chunk * size < plan.most and not all(e.narrower_than(plan.tolerance) for e in estimators):
         chosen = _choose(plan.probabilities, size, key, chunk)
+        store.keep(key.stratum, f"units{chunk}", chosen[None].astype(np.float64))
         losses = store.get(
             key.stratum,
             chunk,

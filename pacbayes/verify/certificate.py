@@ -9,7 +9,7 @@ from flint import arb
 
 from pacbayes.schemas import below
 from pacbayes.verify.comparisons import TOLERANCE, Report
-from pacbayes.verify.words import FAMILIES, KINDS, LOSSES, NLL, Kind
+from pacbayes.verify.words import CODE_CHOICE, FAMILIES, KINDS, LOSSES, NLL, Kind
 
 
 class Examined:
@@ -54,6 +54,8 @@ class Examined:
     def assumptions(self) -> None:
         """Everything that the theorems rest on is said; a sentence is known by its beginning."""
         prior, needed = self.of["prior"], [*self.words.assumptions]
+        if prior["base"] is None:
+            self.report.pinned.add("prior.base")  # other assumptions would be needed
         if prior["base"] is not None:
             needed.append("The base model's weights were fixed")
         if prior["base"] is not None and prior["centre"] != prior["base"]:
@@ -147,7 +149,10 @@ class Examined:
         family, groups = self.of["posterior"]["family"], self.of["posterior"]["groups"]
         known = FAMILIES if self.kind != "compressed" else ("point",)
         self.report.holds(family in known, "posterior.family", family, f"one of {known}")
-        if self.kind == "compressed" or family == "gaussian":
+        if self.kind == "compressed":
+            choice = self.of["posterior"]["choice"]
+            self.report.equal("posterior.choice", choice, CODE_CHOICE, "posterior.family")
+        elif family == "gaussian":
             self.report.pinned.add("posterior.family")
         for i, group in enumerate(groups) if family == "gaussian" else ():
             self.report.equal(f"posterior.groups[{i}].anisotropy", group["anisotropy"], 0)

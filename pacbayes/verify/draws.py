@@ -12,6 +12,7 @@ from typing import Any
 from flint import arb
 
 from pacbayes.verify.comparisons import Report
+from pacbayes.verify.pairs import check_pairs, share_of
 from pacbayes.verify.reading import UnreadableError
 from pacbayes.verify.tensors import read_rows
 from pacbayes.verify.theorems import kl_margin
@@ -38,8 +39,12 @@ def check_draws(document: dict[str, Any], report: Report, folder: Path) -> None:
     for i, stratum in enumerate(document["strata"]):
         if document["object"]["target"] == "fresh":
             _check_centre(report, i, stratum, place, row)
-        if document["object"]["kind"] == "posterior":
+        if document["object"]["kind"] != "posterior":
+            continue
+        if PASSES.fullmatch(stratum["sampling"]):
             _check_passes(document, report, i, place, row)
+        elif (place / f"stratum{i}.units0.npy").is_file():
+            check_pairs(document, report, i, place, row, key["block"] or 1)
 
 
 def _key(document: dict[str, Any], folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -120,8 +125,9 @@ def _mean(rows: list[array[float]]) -> float:
 
 def _check_centre(report: Report, i: int, stratum: dict[str, Any], place: Path, row: int) -> None:
     """The loss without noise, where it was kept."""
-    path = place / f"stratum{i}.centre.npy"
-    if not path.is_file():
+    paths = [place / f"stratum{i}.{name}.npy" for name in ("centre", "margins")]
+    path = next(filter(Path.is_file, paths), None)
+    if path is None:
         return
     found = _mean([read_rows(path)[row]])
     where = f"strata[{i}].unperturbed_risk"
@@ -135,7 +141,7 @@ def _check_passes(document: dict[str, Any], report: Report, i: int, place: Path,
     stratum, at = document["strata"][i], f"strata[{i}]"
     said = PASSES.fullmatch(stratum["sampling"])
     if said is None:
-        return
+        raise ValueError(stratum["sampling"])
     paths = [place / f"stratum{i}.pass{number}.npy" for number in range(int(said[1]))]
     losses = [read_rows(path)[row] for path in paths]
     for part in losses:
@@ -148,18 +154,11 @@ def _check_passes(document: dict[str, Any], report: Report, i: int, place: Path,
     block = int(said[2] or 1)
     stretch = arb(-(-stratum["n"] // block) * block) / stratum["n"]
     for j, bet in enumerate(stratum["bets"]):
-        worst = math.log1p(-bet["lam"])
-        mean = _mean([array("d", (_share(bet["lam"], x, worst) for x in part)) for part in losses])
-        margin = kl_margin(arb(mean) / stretch, cost, stretch, above=bet["lam"] > 0)
-        recorded = bet["mean_log"] / worst
+        lam = bet["lam"]
+        mean = _mean([array("d", (share_of(lam, x) for x in part)) for part in losses])
+        margin = kl_margin(arb(mean) / stretch, cost, stretch, above=lam > 0)
+        recorded = bet["mean_log"] / math.log1p(-lam)
         where = f"{at}.bets[{j}].mean_log"
-        side = report.upper if bet["lam"] > 0 else report.lower
+        side = report.upper if lam > 0 else report.lower
         side(where, min(1.0, max(0.0, recorded)), margin, f"{at}.bets[{j}].lam")
         report.pinned |= {where, f"{at}.bets[{j}].lam"}
-
-
-def _share(lam: float, loss: float, worst: float) -> float:
-    """Ln(1 − λ ℓ)/ln(1 − λ), to a few ulps also where λ ℓ is near 1."""
-    product = lam * loss
-    log = math.log((1 - lam) + lam * (1 - loss)) if product > 0.5 else math.log1p(-product)
-    return min(1.0, max(0.0, log / worst))

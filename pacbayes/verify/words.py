@@ -52,6 +52,7 @@ LOSSES = {
     ("token", "tokens"): "1 for a scored token that is not the most likely one, else 0",
 }
 NLL = "negative log-likelihood per token, predictions smoothed with {}, rescaled to [0, 1]"
+CODE_CHOICE = "number of code words with the least bound"
 FAMILIES = ("gaussian", "diagonal", "low-rank", "kronecker")
 PASSES = re.compile(r"kl interval over (\d+) passes with fresh draws(?:, each for (\d+) units)?")
 PAIRS = "betting interval on differences from unperturbed losses, units drawn by their margins"
