@@ -47,6 +47,9 @@ __all__ = [
 
 _BITS = 128
 
+_LARGEST = 2**53
+"""Up to here whole numbers are float64 numbers; what counts something is far below."""
+
 
 def verify(document: dict[str, Any]) -> Report:
     """Recomputes a certificate from its own recorded quantities.
@@ -58,6 +61,9 @@ def verify(document: dict[str, Any]) -> Report:
     report = Report(leaves=tuple(values))
     for path, must in problems(document, "certificate"):
         report.holds(False, path, values.get(path), must)
+    for path, value in values.items():
+        small = not isinstance(value, int) or abs(value) <= _LARGEST or path == "seed"
+        report.holds(small, path, "more", f"at most {_LARGEST}")
     said = document.get("object") if not report.findings else None
     if said is None:
         return report

@@ -79,13 +79,14 @@ class Report:
 
     def nats(self, where: str, recorded: float, wanted: Any, *sources: str) -> None:
         """The field is at least this, and hardly more."""
-        ok = not arb(recorded) < wanted and not arb(recorded) > wanted * (1 + TOLERANCE)
+        most = wanted * (1 + TOLERANCE)
+        ok = wanted.is_finite() and not arb(recorded) < wanted and not arb(recorded) > most
         self.holds(ok, where, recorded, f"at least {_shown(wanted)}", *sources)
         self.pinned |= {where, *sources}
 
     def upper(self, where: str, recorded: float, margin: Margin, *sources: str) -> None:
         """The field is the least risk above which all are refuted, 1 if there is none."""
-        safe = recorded == 1 or (0 < recorded < 1 and not margin(arb(recorded)) < 0)
+        safe = recorded == 1 or (0 < recorded < 1 and _refuted(margin(arb(recorded))))
         tight = recorded <= TOLERANCE or margin(arb(recorded) - TOLERANCE) < 0
         truth = "" if safe and tight else f"at least {_shown(_crossing(margin))}"
         self.holds(not truth, where, recorded, truth, *sources)
@@ -93,13 +94,19 @@ class Report:
 
     def lower(self, where: str, recorded: float, margin: Margin, *sources: str) -> None:
         """The field is the largest risk below which all are refuted, 0 if there is none."""
-        safe = recorded == 0 or (0 < recorded < 1 and not margin(arb(recorded)) < 0)
+        safe = recorded == 0 or (0 < recorded < 1 and _refuted(margin(arb(recorded))))
         tight = recorded >= 1 - TOLERANCE or margin(arb(recorded) + TOLERANCE) < 0
         truth = (
             "" if safe and tight else f"at most {_shown(1 - _crossing(lambda p: margin(1 - p)))}"
         )
         self.holds(not truth, where, recorded, truth, *sources)
         self.pinned |= {where, *(sources if recorded > _FLAT else ())}
+
+
+def _refuted(margin: Any) -> bool:
+    """Whether it is not certainly below 0; what is no number refutes nothing."""
+    ball = arb(margin)
+    return bool(ball >= 0 or (ball.is_finite() and not ball < 0))
 
 
 def _crossing(margin: Margin) -> Any:

@@ -46,10 +46,14 @@ class Pairs:
 
 def read_pairs(place: Path, stratum: int, row: int, block: int, n_draws: int) -> Pairs:
     """The pairs in a folder of draws, as many as a certificate says."""
-    stem, losses, units, seen = f"stratum{stratum}", [], [], 0
+    stem, seen = f"stratum{stratum}", 0
+    losses: list[Look] = []
+    units: list[list[list[int]]] = []
     while seen < n_draws:
         number = len(losses)
         found = sorted(place.glob(f"{stem}.pass{number}.*.npy"))
+        if not found and losses:
+            break  # fewer than it says
         path = found[0] if found else place / f"{stem}.pass{number}.npy"
         values = read_rows(path)[row]
         drawn = [int(i) for i in read_rows(place / f"{stem}.units{number}.npy")[0]]

@@ -8,6 +8,9 @@ from flint import arb
 
 from pacbayes.verify.comparisons import Margin
 
+_MOST = 10**6
+"""Above so many trials the sum is left to the incomplete beta function, which is slower below."""
+
 _NEGLIGIBLE = arb(2) ** -100
 
 
@@ -43,6 +46,9 @@ def binomial_margin(k: int, n: int, log_delta: Any, *, above: bool) -> Margin:
 
 def _log_at_most(k: int, n: int, p: Any) -> Any:
     """Ln P(Bin(n, p) ≤ k): its largest term, and what each term below is of the one before."""
+    if n > _MOST:
+        # of n uniform numbers at least n − k lie above p
+        return (1 - p).beta_lower(n - k, k + 1, 1).log()
     first = arb(n + 1).lgamma() - arb(k + 1).lgamma() - arb(n - k + 1).lgamma()
     first += k * p.log() + (n - k) * (1 - p).log()
     odds, term, total = (1 - p) / p, arb(1), arb(1)

@@ -146,7 +146,7 @@ def walk(value, path=()):
 @pytest.mark.parametrize(("name", "document"), DOCUMENTS)
 def test_what_the_schema_refuses_the_dataclasses_refuse(name, document):
     refused, places = 0, list(walk(document))
-    for keys, value in random.Random(1).sample(places, min(60, len(places))):
+    for keys, _ in random.Random(1).sample(places, min(60, len(places))):
         for other in ("x", -1.5, []):
             changed = copy.deepcopy(document)
             place = changed
@@ -155,9 +155,8 @@ def test_what_the_schema_refuses_the_dataclasses_refuse(name, document):
             place[keys[-1]] = other
             if next(problems(changed, name), None) is None:
                 continue
-            with pytest.raises(InputError):
+            with pytest.raises(InputError, match="`"):
                 ROOTS[name].from_dict(changed)
-                pytest.fail(f"{keys} took {other!r} for {value!r}")
             refused += 1
     assert refused > 30
 

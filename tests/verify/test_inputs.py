@@ -14,7 +14,6 @@ FREE = {
     "created",
     "object.path",
     "prior.centre.path",
-    "prior.base",
     "prior.base.path",
     "posterior.centre.path",
     "strata[].n_unscorable",
@@ -57,6 +56,11 @@ def runs(checkpoints, halves, tmp_path_factory):
     run_quietly(options(checkpoints, halves, "adapter", "initial"), losses, also, root / "adapter")
     shared = ("--draw-mode", "block", "--noise-batch", 3)
     run_quietly(options(checkpoints, halves, "full", "base"), losses, shared, root / "full")
+    few = ("--tolerance", 0.1, *shared)
+    run_quietly(options(checkpoints, halves, "full", "base"), losses, few, root / "full-pairs")
+    few = ("--tolerance", 0.05)
+    pairs = options(checkpoints, halves, "adapter", "initial")
+    run_quietly(pairs, losses, few, root / "adapter-pairs")
     return root
 
 
@@ -76,6 +80,9 @@ CASES = {
     "adapter/certificate.tokens.json": "drawn",
     "full/certificate.json": None,
     "full/certificate.nll.json": None,
+    "full-pairs/certificate.nll.json": None,
+    "adapter-pairs/certificate.json": None,
+    "adapter-pairs/certificate.nll.json": None,
 }
 
 
@@ -106,12 +113,19 @@ def test_real_runs_agree_with_their_inputs(runs, checkpoints, halves, case, netw
     report = checked(read(runs / case), inputs)
     assert report.findings == []
     few = FREE | ({"strata[].unperturbed_risk", "prior.data"} if "tokens" in case else set())
-    few |= {"posterior.choice"} if "compressed" in case else set()
     vacuous = {"strata[].bets[].lam", "strata[].bets[].mean_log"} if "tokens" in case else set()
     assert {kind_of(path) for path in report.unchecked} <= few | vacuous
 
 
-@pytest.mark.parametrize("case", ["adapter/certificate.nll.json", "full/certificate.json"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "adapter/certificate.nll.json",
+        "full/certificate.json",
+        "full-pairs/certificate.nll.json",
+        "adapter-pairs/certificate.nll.json",
+    ],
+)
 def test_what_only_inputs_can_tell_is_found_out(runs, checkpoints, halves, case):
     document = read(runs / case)
     inputs = inputs_of(runs, checkpoints, halves, case, None)
@@ -127,6 +141,9 @@ def test_what_only_inputs_can_tell_is_found_out(runs, checkpoints, halves, case)
         tried.add(kind_of(path))
     assert {"seed", "version", "environment.dtype", "data[].sha256", "prior.centre.sha256"} <= tried
     assert {"posterior.choice", "strata[].unperturbed_risk", "prior.scale_grid.index"} <= tried
+    if "pairs" in case:
+        assert {"strata[].empirical_risk", "strata[].empirical_risk_bound[]"} <= tried
+        assert "strata[].n_draws" in tried
 
 
 def test_a_changed_input_is_found_out(runs, checkpoints, halves, tmp_path):
