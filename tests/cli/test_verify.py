@@ -84,3 +84,19 @@ def test_another_schema_is_a_wrong_field(run_verify, written):
     code, out, _ = run_verify(written)
     assert code == 4
     assert out.startswith("schema: recorded 'pacbayes.certificate/2'")
+
+
+def test_inputs(run_verify, written, tmp_path):
+    data = tmp_path / "data.jsonl"
+    data.write_text('{"text": "a"}\n\n' * 90)
+    code, out, _ = run_verify(written, "--data", data)
+    assert code == 4
+    assert out.startswith("data[0].sha256: recorded '0123456789abcdef")
+    assert len(out.splitlines()) == 2, "the numbers of records and units are right"
+    data.write_text("{")
+    code, out, err = run_verify(written, "--data", data)
+    assert (code, out) == (2, "")
+    assert "data.jsonl: is no JSONL" in err
+    code, _, err = run_verify(written, "--draws", tmp_path)
+    assert code == 2
+    assert "holds no stored draws" in err
