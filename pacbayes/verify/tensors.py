@@ -91,6 +91,22 @@ def read_weights(place: Path) -> dict[str, Weights]:
     return found
 
 
+def family_in(path: Path) -> str:
+    """The family that a posterior's file names.
+
+    Raises:
+        UnreadableError: It names none.
+    """
+    _header(path)
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        notes = json.loads(file.read(length)).get("__metadata__", {})
+    try:
+        return str(json.loads(notes["pacbayes"])["family"])
+    except (ValueError, KeyError, TypeError):
+        raise UnreadableError(f"{path}: is no posterior; it names no family.") from None
+
+
 def _header(path: Path) -> dict[str, Weights]:
     try:
         whole = path.stat().st_size

@@ -10,7 +10,7 @@ from typing import Any
 
 from pacbayes.verify.comparisons import Report
 from pacbayes.verify.reading import UnreadableError
-from pacbayes.verify.tensors import Weights, read_weights, rounded
+from pacbayes.verify.tensors import Weights, family_in, read_weights, rounded
 
 RELATIVE = 1e-9
 """Of sums over weights, which the certificate has in float64 to 1.5e-13."""
@@ -66,6 +66,8 @@ def check_weights(
             report.pinned.add(f"{at}.distance_squared")
         if name in scales:
             _check_scale(document, report, i, scales[name])
+    if checkpoint.is_file():
+        _check_spread(document, report, checkpoint)
     alike = document["posterior"]["family"] == "gaussian" and not moved
     if document["object"]["kind"] == "drawn" and network is not None and alike:
         _check_drawn(document, report, values, read_weights(network))
@@ -147,6 +149,31 @@ def _check_scale(document: dict[str, Any], report: Report, place: int, own: floa
     close = math.isclose(recorded, wanted, rel_tol=1e-7)
     report.holds(close, where, recorded, repr(wanted), "prior.scale_grid.index")
     report.pinned |= {where, "prior.scale_grid.index"}
+
+
+def _check_spread(document: dict[str, Any], report: Report, path: Path) -> None:
+    """Family and scales of a posterior's file, where weights are independent.
+
+    Of d independent weights with scales s_i, σ² is the mean of s_i² and the anisotropy
+    d ln σ − Σ ln s_i.
+    """
+    family, tensors = family_in(path), read_weights(path)
+    one_scale = family in ("isotropic", "per-group")
+    named = "gaussian" if one_scale else family
+    report.equal("posterior.family", document["posterior"]["family"], named)
+    for i, group in enumerate(document["posterior"]["groups"]):
+        found = tensors.get(f"scales/{group['name']}")
+        if family not in ("diagonal", "per-group") or found is None:
+            continue
+        scales, at = rounded(found.values(), "float32"), f"posterior.groups[{i}]"
+        sigma, size = group["sigma_posterior"], group["size"]
+        wanted = math.sqrt(math.fsum(s * s for s in scales) / len(scales))
+        close = math.isclose(sigma, wanted, rel_tol=RELATIVE)
+        report.holds(close, f"{at}.sigma_posterior", sigma, repr(wanted))
+        logs = math.fsum(map(math.log, scales)) * size / len(scales)
+        excess, allowed = size * math.log(sigma) - logs, RELATIVE * size
+        close = abs(group["anisotropy"] - excess) <= allowed
+        report.holds(close, f"{at}.anisotropy", group["anisotropy"], repr(excess))
 
 
 def _check_drawn(

@@ -54,7 +54,9 @@ LOSSES = {
 NLL = "negative log-likelihood per token, predictions smoothed with {}, rescaled to [0, 1]"
 CODE_CHOICE = "number of code words with the least bound"
 FAMILIES = ("gaussian", "diagonal", "low-rank", "kronecker")
-PASSES = re.compile(r"kl interval over (\d{1,9}) passes with fresh draws(?:, each for (\d{1,9}) units)?")
+PASSES = re.compile(
+    r"kl interval over (\d{1,9}) passes with fresh draws(?:, each for (\d{1,9}) units)?"
+)
 PAIRS = "betting interval on differences from unperturbed losses, units drawn by their margins"
 MEASURED = "loss of the one network, measured on every unit"
 TOKEN_BETS = (*(2.0**-k for k in range(1, 11)), *(1 - 2.0**-k for k in range(2, 7)))

@@ -61,6 +61,8 @@ def runs(checkpoints, halves, tmp_path_factory):
     few = ("--tolerance", 0.05)
     pairs = options(checkpoints, halves, "adapter", "initial")
     run_quietly(pairs, losses, few, root / "adapter-pairs")
+    steps = ("--optimize", 40, "--optimize-rate", 0.3, "--family", "diagonal")
+    run_quietly(pairs, ("--loss", "nll"), steps, root / "adapter-diagonal")
     return root
 
 
@@ -83,6 +85,7 @@ CASES = {
     "full-pairs/certificate.nll.json": None,
     "adapter-pairs/certificate.json": None,
     "adapter-pairs/certificate.nll.json": None,
+    "adapter-diagonal/certificate.json": None,
 }
 
 
@@ -97,6 +100,8 @@ def inputs_of(runs, checkpoints, halves, case, network, **changes):
         "held_out": (halves["c"], halves["d"]),
         "draws": runs / Path(case).parent / "draws",
     }
+    if "diagonal" in case:
+        given["checkpoint"] = runs / "adapter-diagonal" / "posterior.safetensors"
     return Inputs(**(given | changes))
 
 
@@ -144,6 +149,22 @@ def test_what_only_inputs_can_tell_is_found_out(runs, checkpoints, halves, case)
     if "pairs" in case:
         assert {"strata[].empirical_risk", "strata[].empirical_risk_bound[]"} <= tried
         assert "strata[].n_draws" in tried
+
+
+def test_another_spread_of_the_posterior_is_found_out(runs, checkpoints, halves):
+    case = "adapter-diagonal/certificate.json"
+    document, inputs = read(runs / case), inputs_of(runs, checkpoints, halves, case, None)
+    assert document["posterior"]["family"] == "diagonal"
+    report = verify(document)
+    group = document["posterior"]["groups"][0]
+    assert group["anisotropy"] > 0
+    group["anisotropy"] *= 0.99
+    group["sigma_posterior"] *= 1.01
+    document["posterior"]["family"] = "kronecker"
+    check_inputs(document, report, inputs)
+    at = "posterior.groups[0]"
+    wanted = {f"{at}.anisotropy", f"{at}.sigma_posterior", "posterior.family"}
+    assert {f.field for f in report.findings} >= wanted
 
 
 def test_a_changed_input_is_found_out(runs, checkpoints, halves, tmp_path):
