@@ -409,6 +409,9 @@ class Bet:
     With T = (KL + ln(K(n)/delta))/n, the complexity of the stratum, the risk is at most, or for
     negative `lam` at least, (1 − exp(`mean_log` − T))/`lam`.
 
+    The bound for tokens rests on its parameter s, here `lam`, and on minus the mean of
+    v(s A), here `mean_log`: at the mean loss r̂ it is r̂ + (T − `mean_log`)/`lam`, with 15 for K(n).
+
     Attributes:
         lam: The bet λ, fixed before the draws: in (0, 1) for the upper end, below 0 for the lower.
         mean_log: A lower confidence bound on (1/n) Σ_i E_Q ln(1 − λ ℓ_i), on the Monte-Carlo event.
@@ -438,7 +441,8 @@ class StratumCertificate:
         n_unscorable: Records that cannot be scored; they count as loss 1 everywhere.
         empirical_risk: Mean loss over the draws.
         empirical_risk_bound: Where the mean of the loss under Q on this sample lies.
-        bets: Of a graded loss, what its log-wealth bound rests on; empty for losses 0 or 1.
+        bets: Of a graded loss, what its log-wealth bound rests on, the upper end and the lower; of
+            tokens, what their bound rests on; else empty.
         unperturbed_risk: Mean loss of the fine-tuned model itself. Certified as nothing.
         risk_bound: The certificate: where the risk under Q on fresh examples lies.
         bounds: Upper bounds on that risk by name, all on the event of `risk_bound`.

@@ -88,9 +88,15 @@ class Draws:
             mean=self.mean,
             interval=self.interval(interval),
             n_draws=self.n_draws,
-            method=f"kl interval over {len(self.losses)} passes with fresh draws",
+            method=self.method,
             bets=tuple(self._bet(lam, each) for lam in lams),
         )
+
+    @property
+    def method(self) -> str:
+        """How, in the words of a certificate, from which `stretch` can be told."""
+        shared = f", each for {self.block} units" if self.block > 1 else ""
+        return f"kl interval over {len(self.losses)} passes with fresh draws{shared}"
 
     def _bet(self, lam: float, delta: float) -> Bet:
         drawn = replace(self, losses=log_shares(lam, self.losses))
@@ -140,26 +146,34 @@ class DrawStore:
             replace_file(self._folder / "key.json", text.encode())
 
     def get(
-        self, stratum: int, draw: int, make: Callable[[], FloatArray], *, of: str = ""
+        self, stratum: int, draw: int | str, make: Callable[[], FloatArray], *, of: str = ""
     ) -> FloatArray:
         """The stored losses of one pass, or those that `make` gives, which are then stored.
 
         Args:
             stratum: Number of the stratum.
-            draw: Number of the pass.
+            draw: Number of the pass, or the name of what is stored otherwise.
             make: Gives its losses.
             of: Hash of what the losses are a function of beyond the store's dependencies.
         """
-        name = f"stratum{stratum}.pass{draw}{of and '.'}{of}.npy"
+        part = draw if isinstance(draw, str) else f"pass{draw}"
+        name = f"stratum{stratum}.{part}{of and '.'}{of}.npy"
         stored = self._team.led(lambda: self._read(name))
         if stored is not None:
             return stored
         losses = make()
+        self._write(name, losses)
+        return losses
+
+    def keep(self, stratum: int, name: str, values: FloatArray) -> None:
+        """Keeps what a reader needs to make sense of the draws, shape (rows, columns)."""
+        self._write(f"stratum{stratum}.{name}.npy", values)
+
+    def _write(self, name: str, values: FloatArray) -> None:
         if self._folder is not None:
             content = io.BytesIO()
-            np.save(content, losses, allow_pickle=False)
+            np.save(content, values, allow_pickle=False)
             replace_file(self._folder / name, content.getvalue())
-        return losses
 
     def _read(self, name: str) -> FloatArray | None:
         if self._folder is None or not (self._folder / name).is_file():

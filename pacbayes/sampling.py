@@ -120,7 +120,7 @@ class Sampler:
         found = [
             drawn.estimate(self.delta, of_one) for drawn, of_one in zip(draws, bets, strict=True)
         ]
-        return self.scorer.at_centre(self.units), found
+        return self._centre(self.scorer), found
 
     def until(
         self, tolerance: float, pilot: FloatArray, lams: Sequence[Sequence[float]] = ()
@@ -142,9 +142,12 @@ class Sampler:
     ) -> Plan:
         """Scores all units without noise, and fixes how units are drawn."""
         with_margin = replace(self.scorer, losses=(*self.scorer.losses, MARGIN))
-        *centre, margins = with_margin.at_centre(self.units)
+        *centre, margins = self._centre(with_margin)
         moved = (pilot - np.array(centre)[:, : self.pilot]) ** 2
         probabilities = best_probabilities(margins, moved[0])
+        aims = [tolerance / _variance(squares, probabilities) for squares in moved]
+        self.store.keep(self.stratum, "probabilities", probabilities[None])
+        self.store.keep(self.stratum, "aims", np.array([aims]))
         return Plan(
             centre=np.array(centre),
             probabilities=probabilities,
@@ -152,8 +155,13 @@ class Sampler:
             delta=self.delta,
             most=self.passes * len(self.units),
             lams=tuple(map(tuple, lams or [()] * len(centre))),
-            aims=tuple(tolerance / _variance(squares, probabilities) for squares in moved),
+            aims=tuple(aims),
         )
+
+    def _centre(self, scorer: Scorer) -> FloatArray:
+        """Scores without noise; kept, as a certificate states their mean."""
+        name = "margins" if MARGIN in scorer.losses else "centre"
+        return self.store.get(self.stratum, name, lambda: scorer.at_centre(self.units))
 
     def _key(self, stream: Stream) -> NoiseKey:
         return NoiseKey(seed=self.seed, stream=stream, stratum=self.stratum)
@@ -243,6 +251,7 @@ def sample_pairs(
     chunk = 0
     while chunk * size < plan.most and not all(e.narrower_than(plan.tolerance) for e in estimators):
         chosen = _choose(plan.probabilities, size, key, chunk)
+        store.keep(key.stratum, f"units{chunk}", chosen[None].astype(np.float64))
         losses = store.get(
             key.stratum,
             chunk,

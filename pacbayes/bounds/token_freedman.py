@@ -87,12 +87,12 @@ def token_freedman(
     share = DeltaLedger(require_delta(delta)).split([f"s = {s:g}" for s in parameters])[0]
     cost = complexity(kl, x.shape[-1], share)
     empirical = float(up(math.fsum(x.ravel()) / x.size))
-    values = [span * up(cost / s + _mean_v(a, float(s)) / s) for s in parameters]
+    values = [span * up(cost / s + mean_v(a, float(s)) / s) for s in parameters]
     return plain(risk_up(empirical + np.minimum.reduce(values)))
 
 
-def _mean_v(a: Array, s: float) -> float:
-    """The mean of v(sA) ≥ 0, rounded up."""
+def mean_v(a: Array, s: float) -> float:
+    """The mean of v(sA) ≥ 0 with v(x) = x − ln(1 + x), rounded up, for A ≥ −1 and 0 < s < 1."""
     x = s * a
     # |x| small: x²/2 − x³/3 + … loses digits as a difference
     with np.errstate(divide="ignore"):

@@ -16,6 +16,7 @@ from pacbayes.cli.plan import plan
 from pacbayes.cli.score import score
 from pacbayes.cli.select import select
 from pacbayes.cli.sweep import sweep
+from pacbayes.cli.verify import verify
 from pacbayes.errors import InputError
 from pacbayes.version import __version__
 
@@ -38,6 +39,7 @@ app.command("plan")(plan)
 app.command("score")(score)
 app.command("select")(select)
 app.command("sweep")(sweep)
+app.command("verify")(verify)
 
 bound_app = typer.Typer(
     add_completion=False,

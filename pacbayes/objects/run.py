@@ -196,13 +196,13 @@ def network_stratum(
         empirical_risk_upper=high,
         complexity=found.complexity,
     )
+    changes = {"bets": (), **changes}
     return replace(
         stratum,
         n_draws=1,
         sampling="loss of the one network, measured on every unit",
         empirical_risk=middle,
         empirical_risk_bound=(low, high),
-        bets=(),
         risk_bound=found.risk_bound,
         bounds=found.bounds,
         complexity=found.complexity,

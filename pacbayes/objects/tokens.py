@@ -12,7 +12,10 @@ import torch
 from torch import Tensor
 
 from pacbayes.bounds import certified, token_freedman
-from pacbayes.certificate import Certificate, Complexity, StratumCertificate
+from pacbayes.bounds._complexity import complexity
+from pacbayes.bounds._rounding import risk_up
+from pacbayes.bounds.token_freedman import mean_v
+from pacbayes.certificate import Bet, Certificate, Complexity, StratumCertificate
 from pacbayes.data.sample import Unit
 from pacbayes.errors import InputError
 from pacbayes.ledger import DeltaLedger
@@ -198,7 +201,8 @@ def token_stratum(
     """The certificate of the tokens of one stratum."""
     grid_cost = base.prior.scale_grid.log_cost
     kl = math.nextafter(log_ratio + grid_cost, math.inf)
-    upper = token_bound(tokens, kl=kl, delta=delta)
+    mean = mean_interval(tokens.losses)
+    upper, bet = token_bound(tokens, kl=kl, delta=delta)
     n = tokens.losses.size
     found = Evaluated(
         risk_bound=(0.0, upper),
@@ -208,17 +212,22 @@ def token_stratum(
             log_term=(grid_cost + math.log(len(GRID)) - math.log(delta)) / n,
         ),
     )
-    mean = mean_interval(tokens.losses)
-    return network_stratum(stratum, mean, found, n=n, held_out=None)
+    changes: dict[str, Any] = {"n": n, "bets": (bet,), "held_out": None, "prior_held_out": None}
+    return network_stratum(stratum, mean, found, **changes)
 
 
-def token_bound(tokens: TokenLosses, *, kl: float, delta: float) -> float:
-    """`token_freedman` on `GRID`, rigorous.
+def token_bound(tokens: TokenLosses, *, kl: float, delta: float) -> tuple[float, Bet]:
+    """`token_freedman` on `GRID`, rigorous, and what it rests on at the best s.
 
     The best s is found in float64 and the enclosure, which is slow, evaluated there alone at its
-    part of δ: the bound holds for all s of the grid at once.
+    part of δ: the bound holds for all s of the grid at once. It is not below what its reader
+    computes from the bet and the upper end of `mean_interval`.
     """
     data: Any = {"losses": tokens.losses, "predictable": tokens.predictable, "kl": kl}
     share = DeltaLedger(delta).split([f"s = {s:g}" for s in GRID])[0]
     best = min(GRID, key=lambda s: float(token_freedman(**data, delta=share, grid=(s,))))
-    return certified("token_freedman", **data, delta=share, grid=(best,))
+    spread = mean_v(tokens.predictable - tokens.losses, best)
+    cost = float(complexity(kl, tokens.losses.size, share))
+    reread = float(risk_up(mean_interval(tokens.losses)[2] + (cost + spread) / best))
+    upper = max(reread, certified("token_freedman", **data, delta=share, grid=(best,)))
+    return upper, Bet(lam=best, mean_log=-spread)

@@ -1,0 +1,112 @@
+"""`pacbayes verify`: a certificate recomputed from what it records, and from its inputs."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pacbayes.errors import InputError
+
+if TYPE_CHECKING:
+    from pacbayes.verify import Finding, Report
+
+FAILED = 4
+
+
+def verify(
+    certificate: Annotated[Path, typer.Argument(help="A certificate.json.", show_default=False)],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="The fine-tuned model's folder, or the file of an optimised posterior."),
+    ] = None,
+    prior: Annotated[Path | None, typer.Option(help="Folder before fine-tuning.")] = None,
+    base: Annotated[Path | None, typer.Option(help="Base model of an adapter.")] = None,
+    network: Annotated[
+        Path | None, typer.Option(help="The one network that is certified, of --also.")
+    ] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Certification data, as it was given; repeatable.")
+    ] = None,
+    held_out: Annotated[
+        list[Path] | None, typer.Option(help="Held-out data, as it was given; repeatable.")
+    ] = None,
+    prior_data: Annotated[
+        list[Path] | None, typer.Option(help="What the prior was trained on; repeatable.")
+    ] = None,
+    draws: Annotated[
+        Path | None, typer.Option(help="The run's folder of losses, DIR/draws.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was found as JSON, and nothing else.")
+    ] = False,
+) -> None:
+    """Recompute a certificate by other code than made it; exit with 4 if a field is wrong.
+
+    Its numbers are checked against one another; with inputs, also hashes, numbers of units, the
+    divergence and the empirical risk.
+
+    Example: pacbayes verify runs/easy/certificate.json --draws runs/easy/draws
+    """
+    from pacbayes.verify import Inputs, UnreadableError, check_inputs, read
+    from pacbayes.verify import verify as recompute
+
+    inputs = Inputs(
+        checkpoint=checkpoint,
+        prior=prior,
+        base=base,
+        network=network,
+        data=data or (),
+        held_out=held_out or (),
+        prior_data=prior_data or (),
+        draws=draws,
+    )
+    try:
+        document = read(certificate)
+        report = recompute(document)
+        if not report.findings:
+            check_inputs(document, report, inputs)
+    except UnreadableError as error:
+        raise InputError(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps(_described(report), indent=2))
+    else:
+        _show(report, certificate)
+    if report.findings:
+        raise typer.Exit(FAILED)
+
+
+def _described(report: Report) -> dict[str, Any]:
+    return {
+        "verified": not report.findings,
+        "checks": report.checks,
+        "findings": [asdict(finding) for finding in report.findings],
+        "unchecked": list(report.unchecked),
+    }
+
+
+def _show(report: Report, path: Path) -> None:
+    for finding in report.findings:
+        typer.echo(_printable(_line(finding)))
+    verdict = f"{len(report.findings)} fields are wrong" if report.findings else "all agree"
+    typer.echo(f"{path}: {report.checks} comparisons, {verdict}.")
+    if not report.findings:
+        typer.echo(f"Nothing here to check with: {', '.join(_kinds(report.unchecked))}.")
+
+
+def _line(finding: Finding) -> str:
+    text = f"{finding.field}: recorded {finding.recorded!r}, must be {finding.recomputed}"
+    return f"{text} (from {', '.join(finding.depends_on)})" if finding.depends_on else text
+
+
+def _kinds(fields: tuple[str, ...]) -> list[str]:
+    """Fields without their places, each once."""
+    return list(dict.fromkeys(_printable(re.sub(r"\[\d+\]", "[]", name)) for name in fields))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,0 +1,60 @@
+"""The file of a certificate, read strictly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pacbayes.schemas import below
+
+
+class UnreadableError(ValueError):
+    """The file is no certificate at all."""
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        UnreadableError: It cannot be read, is no strict JSON, or is something else by its schema.
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
+        )
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"{path}: is no strict JSON: {error}.") from None
+    kind = value.get("schema") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or kind == "pacbayes.plan/1":
+        what = "a plan" if kind else "something else"
+        raise UnreadableError(f"{path}: is no certificate but {what}.")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError(f"one of the keys {[key for key, _ in pairs]} comes twice")
+    return dict(pairs)
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if abs(value) < float("inf") else _refuse(text)
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted path and value of everything that has nothing inside."""
+    inside = value.items() if isinstance(value, dict) else ()
+    for key, item in enumerate(value) if isinstance(value, list) else inside:
+        yield from leaves(item, below(path, key))
+    if not isinstance(value, (dict, list)) or not value:
+        yield path, value

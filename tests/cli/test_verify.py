@@ -1,0 +1,102 @@
+"""`pacbayes verify` as it is called: codes, names of fields, JSON."""
+
+import json
+from functools import partial
+
+import pytest
+
+from pacbayes.cli import main
+from tests.verify.making import make_certificate
+
+
+@pytest.fixture
+def run_verify(run_program):
+    return partial(run_program, main, "pacbayes", "verify")
+
+
+@pytest.fixture
+def written(tmp_path):
+    path = tmp_path / "certificate.json"
+    make_certificate([40, 50], rates=(0.1, 0.2)).write(path)
+    return path
+
+
+def rewritten(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_a_certificate_as_it_should_be(run_verify, written):
+    code, out, err = run_verify(written)
+    assert (code, err) == (0, "")
+    assert "all agree" in out
+    assert "created" in out.splitlines()[-1]
+
+
+def test_a_field_that_is_wrong_is_named(run_verify, written):
+    kl = json.loads(written.read_text())["kl"]
+    rewritten(written, f'"kl": {kl!r}', f'"kl": {kl * 0.99!r}')
+    code, out, _ = run_verify(written)
+    assert code == 4
+    assert out.startswith(f"kl: recorded {kl * 0.99!r}, must be at least {kl!r}"[:40])
+
+
+def test_json(run_verify, written):
+    code, out, _ = run_verify(written, "--json")
+    found = json.loads(out)
+    assert (code, found["verified"], found["findings"]) == (0, True, [])
+    rewritten(written, '"name": "stratum 1"', '"name": "stratum\\u001b[2J"')
+    code, out, _ = run_verify(written, "--json")
+    assert code == 4
+    assert "strata[1].name" in json.loads(out)["findings"][0]["depends_on"]
+    code, out, _ = run_verify(written)
+    assert code == 4
+    assert "\x1b" not in out
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "cannot be read"),
+        ("{", "is no strict JSON"),
+        ('{"schema": "pacbayes.certificate/1", "kl": NaN}', "NaN is not JSON"),
+        ('{"kl": 1e999}', "1e999 is not JSON"),
+        ('{"kl": 1, "kl": 2}', "comes twice"),
+        ("[]", "is no certificate"),
+        ('{"schema": "pacbayes.plan/1"}', "is no certificate but a plan"),
+        ("[" * 100_000, "is no strict JSON"),
+        ("\xff", "is no strict JSON"),
+    ],
+)
+def test_unreadable_files(run_verify, tmp_path, text, reason):
+    path = tmp_path / "x.json"
+    if text is not None:
+        path.write_bytes(text.encode("latin-1"))
+    code, out, err = run_verify(path)
+    assert (code, out) == (2, "")
+    assert reason in err
+    assert len(err.splitlines()) == 1
+
+
+def test_another_schema_is_a_wrong_field(run_verify, written):
+    rewritten(written, "pacbayes.certificate/1", "pacbayes.certificate/2")
+    code, out, _ = run_verify(written)
+    assert code == 4
+    assert out.startswith("schema: recorded 'pacbayes.certificate/2'")
+
+
+def test_inputs(run_verify, written, tmp_path):
+    data = tmp_path / "data.jsonl"
+    data.write_text('{"text": "a"}\n\n' * 90)
+    code, out, _ = run_verify(written, "--data", data)
+    assert code == 4
+    assert out.startswith("data[0].sha256: recorded '0123456789abcdef")
+    assert len(out.splitlines()) == 2, "the numbers of records and units are right"
+    data.write_text("{")
+    code, out, err = run_verify(written, "--data", data)
+    assert (code, out) == (2, "")
+    assert "data.jsonl: is no JSONL" in err
+    code, _, err = run_verify(written, "--draws", tmp_path)
+    assert code == 2
+    assert "holds no stored draws" in err

@@ -1,0 +1,95 @@
+"""The verifier's own formulas against exact sums, and against the package's bounds."""
+
+import math
+from fractions import Fraction
+
+import pytest
+from flint import arb, ctx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pacbayes.bounds import certified
+from pacbayes.verify.comparisons import TOLERANCE, Report
+from pacbayes.verify.theorems import _log_at_most, binomial_margin, kl_margin, log_k, log_xi
+
+RISKS = st.floats(0, 1)
+NATS = st.floats(1e-6, 1e5)
+SIZES = st.integers(1, 10**9)
+DELTAS = st.floats(1e-12, 0.5)
+FEW = settings(max_examples=20, deadline=None)
+
+
+@pytest.fixture(autouse=True)
+def bits():
+    with ctx.workprec(128):
+        yield
+
+
+def close(ball, exact):
+    return abs(ball - arb(exact.numerator) / exact.denominator) < arb(2) ** -80
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 77])
+def test_xi_is_its_sum(n):
+    terms = (
+        math.comb(n, k) * Fraction(k, n) ** k * Fraction(n - k, n) ** (n - k) for k in range(n + 1)
+    )
+    assert close(log_xi(n).exp(), sum(terms))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 77])
+def test_k_is_its_product(n):
+    assert close(log_k(n).exp(), math.prod(Fraction(2 * k, 2 * k - 1) for k in range(1, n + 1)))
+
+
+@pytest.mark.parametrize(("k", "n", "p"), [(0, 5, 0.1), (3, 9, 0.75), (60, 400, 0.25), (8, 9, 0.5)])
+def test_binomial_tail_is_its_sum(k, n, p):
+    exact = Fraction(p)
+    tail = sum(math.comb(n, j) * exact**j * (1 - exact) ** (n - j) for j in range(k + 1))
+    assert close(_log_at_most(k, n, arb(p)).exp(), tail)
+
+
+def agrees(side, value, margin):
+    report = Report(leaves=())
+    getattr(report, side)("x", value, margin)
+    return not report.findings
+
+
+def shifted(side, value):
+    """Ten times the tolerance too good, if there is room."""
+    return value - 10 * TOLERANCE if side == "upper" else value + 10 * TOLERANCE
+
+
+@FEW
+@given(risk=RISKS, kl=NATS, n=SIZES, delta=DELTAS)
+def test_kl_bounds_agree_with_the_packages_and_better_ones_do_not(risk, kl, n, delta):
+    for name, constant in (("seeger_maurer", log_xi), ("time_uniform_kl", log_k)):
+        nats = (arb(kl) + constant(n) - arb(delta).log()) / n
+        for side, ending in (("upper", ""), ("lower", "_lower")):
+            value = certified(f"{name}{ending}", empirical_risk=risk, kl=kl, n=n, delta=delta)
+            margin = kl_margin(arb(risk), nats, above=side == "upper")
+            assert agrees(side, value, margin)
+            better = shifted(side, value)
+            if 0 < better < 1:
+                assert not agrees(side, better, margin)
+
+
+@settings(max_examples=8, deadline=None)
+@given(data=st.data(), n=st.integers(1, 500), delta=DELTAS)
+def test_clopper_pearson_agrees_with_the_packages_and_better_ones_do_not(data, n, delta):
+    k = data.draw(st.integers(0, n))
+    for side, ending in (("upper", ""), ("lower", "_lower")):
+        value = certified(f"test_set_binomial{ending}", n_errors=k, n=n, delta=delta)
+        margin = binomial_margin(k, n, arb(delta).log(), above=side == "upper")
+        assert agrees(side, value, margin)
+        better = shifted(side, value)
+        if 0 < better < 1:
+            assert not agrees(side, better, margin)
+
+
+def test_looser_than_need_be_is_no_less_wrong():
+    margin = kl_margin(arb(0.1), -arb(0.95).log(), above=True)
+    value = certified("test_set_kl", empirical_risk=0.1, n=1, delta=0.95)
+    assert agrees("upper", value, margin)
+    assert not agrees("upper", value + 10 * TOLERANCE, margin)
+    assert not agrees("upper", 1.0, margin)
