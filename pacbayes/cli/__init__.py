@@ -15,6 +15,7 @@ from pacbayes.cli.bounds import bounds
 from pacbayes.cli.plan import plan
 from pacbayes.cli.score import score
 from pacbayes.cli.select import select
+from pacbayes.cli.selftest import selftest
 from pacbayes.cli.sweep import sweep
 from pacbayes.errors import InputError
 from pacbayes.version import __version__
@@ -37,6 +38,7 @@ app.command("bounds")(bounds)
 app.command("plan")(plan)
 app.command("score")(score)
 app.command("select")(select)
+app.command("selftest")(selftest)
 app.command("sweep")(sweep)
 
 bound_app = typer.Typer(
