@@ -15,6 +15,7 @@ from pacbayes.cli.bounds import bounds
 from pacbayes.cli.plan import plan
 from pacbayes.cli.score import score
 from pacbayes.cli.select import select
+from pacbayes.cli.selftest import selftest
 from pacbayes.cli.sweep import sweep
 from pacbayes.cli.verify import verify
 from pacbayes.errors import InputError
@@ -38,6 +39,7 @@ app.command("bounds")(bounds)
 app.command("plan")(plan)
 app.command("score")(score)
 app.command("select")(select)
+app.command("selftest")(selftest)
 app.command("sweep")(sweep)
 app.command("verify")(verify)
 
