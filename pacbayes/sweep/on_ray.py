@@ -62,7 +62,7 @@ def connected(address: str, *, gpus_per_cell: float) -> Iterator[Engine]:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, ImportError, OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray has no class of its own for what can go wrong here
         raise InputError(f"--ray {address!r}: {_line(error)}") from error
     try:
         # another address may be of a cluster that grows when it is asked to
