@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pacbayes.cli import sweep_options as options
 from pacbayes.cli.config import apply_config
 from pacbayes.cli.out import check_out
-from pacbayes.cli.weights import parse_weights
 from pacbayes.errors import InputError
 
 if TYPE_CHECKING:
-    from pacbayes.planning.rules import Rule
     from pacbayes.sweep.cell import Study
     from pacbayes.sweep.cells import Cell
     from pacbayes.sweep.run import Outcome
     from pacbayes.sweep.study import SetUp
+    from pacbayes.sweep.workers import Engine
 
 
 FAILED = 1
@@ -98,8 +99,28 @@ def sweep(
     batch_size: Annotated[int, typer.Option(help="Records in a pass of certifying.")] = 64,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     workers: Annotated[
-        int, typer.Option(help="Cells at a time, each in a process of its own if above 1.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            help="Cells at a time, each in a process of its own if above 1. [default: 1; with "
+            "--ray as many as it has room for]"
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Make the cells on Ray, one a task: local starts one on this machine, auto finds "
+            "a running one, or where it is. All machines must have this package, and --out and "
+            "the inputs under the same paths (a shared file system).",
+        ),
+    ] = None,
+    gpus_per_cell: Annotated[
+        float | None,
+        typer.Option(
+            help="With --ray: share of a GPU for a cell, or how many. [default: 1 with --device "
+            "cuda, else 0]"
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option(help="Go on with the sweep in --out; --no-resume refuses an --out with one."),
@@ -123,13 +144,16 @@ def sweep(
     check_out(out)
     if not resume and (out / "sweep.json").exists():
         raise InputError("holds a sweep already; give another --out.", path=out)
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise InputError(f"--workers must be at least 1, got {workers}.")
-    grid = (_numbers("budgets", budgets, int), _numbers("seeds", seeds, int))
-    _one_rule(windows=windows, strata_edges=strata_edges, strata_levels=strata_levels)
+    if gpus_per_cell is not None and ray is None:
+        raise InputError("--gpus-per-cell is what a cell takes of a Ray cluster; give --ray.")
+    grid = (options.numbers("budgets", budgets, int), options.numbers("seeds", seeds, int))
+    options.one_rule(windows=windows, strata_edges=strata_edges, strata_levels=strata_levels)
     from pacbayes.cli.bound import prepare
 
-    prepare(device)
+    # with Ray, the device is that of other machines
+    prepare(device if ray is None or dry_run else "cpu")
     from pacbayes.files import claimed
     from pacbayes.sweep.cells import cells_of
     from pacbayes.sweep.recipe import Recipe
@@ -138,9 +162,9 @@ def sweep(
     inputs = Inputs(
         base=base,
         pool=pool,
-        rules=_rules(windows, strata_edges),
+        rules=options.rules(windows, strata_edges),
         strata_levels=strata_levels,
-        mixtures=_mixtures(mix or []),
+        mixtures=options.mixtures(mix or []),
         test=tuple(test or ()),
         held_out_share=held_out_share,
         target=target,
@@ -164,75 +188,29 @@ def sweep(
         ),
     )
     ready = set_up(inputs, out)
-    names = _wanted([*ready.study.rules, *ready.study.mixtures], only)
+    names = options.wanted([*ready.study.rules, *ready.study.mixtures], only)
     cells = cells_of(names, *grid)
     require_enough(ready.study, cells)
     if dry_run:
         _show_price(ready, cells, out, as_json=as_json)
         return
-    with claimed(out):
+    with claimed(out), _engine(ray, gpus_per_cell, device) as engine:
         ready.write()
-        _make(ready.study, cells, out, workers, as_json=as_json)
+        at_a_time = workers or (1 if engine is None else len(cells))
+        _make(ready.study, cells, out, at_a_time, engine, as_json=as_json)
 
 
-def _one_rule(**rules: str | None) -> None:
-    given = [name for name, rule in rules.items() if rule is not None]
-    if len(given) != 1:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in rules)
-        raise InputError(f"the strata are given by exactly one of {options}.")
+@contextmanager
+def _engine(ray: str | None, gpus_per_cell: float | None, device: str) -> Iterator[Engine | None]:
+    if ray is None:
+        yield None
+        return
+    from pacbayes.sweep.on_ray import connected
 
-
-def _rules(windows: str | None, edges: str | None) -> dict[str, Rule] | None:
-    from pacbayes.sweep.strata import edge_rules, window_rules
-
-    if windows is not None:
-        return window_rules(_windows(windows))
-    return None if edges is None else edge_rules(_numbers("strata-edges", edges, float))
-
-
-def _windows(text: str) -> list[tuple[float, float]]:
-    windows = []
-    for part in text.split(","):
-        try:
-            low, high = map(float, part.split(":"))
-        except ValueError:
-            raise InputError(
-                f"--windows must be LOW:HIGH with commas between them, got {text!r}."
-            ) from None
-        windows.append((low, high))
-    return windows
-
-
-def _mixtures(texts: Sequence[str]) -> dict[str, dict[str, float]]:
-    mixtures: dict[str, dict[str, float]] = {}
-    for text in texts:
-        name, colon, weights = (part.strip() for part in text.partition(":"))
-        if not (name and colon) or name in mixtures:
-            raise InputError(
-                f"--mix must be NAME:STRATUM=SHARE,... with each name once, got {text!r}."
-            )
-        mixtures[name] = parse_weights(f"--mix {name}", weights)
-    return mixtures
-
-
-def _wanted(names: Sequence[str], only: Sequence[str] | None) -> list[str]:
-    for name in only or []:
-        if name not in names:
-            raise InputError(
-                f"--only: there is no stratum or mixture {name!r}; there are "
-                f"{', '.join(map(repr, names))}."
-            )
-    return [name for name in names if not only or name in only]
-
-
-def _numbers(name: str, text: str, kind: Callable[[str], Any]) -> list[Any]:
-    try:
-        return [kind(part) for part in text.split(",")]
-    except ValueError:
-        whole = "whole numbers" if kind is int else "numbers"
-        raise InputError(
-            f"--{name} must be {whole} with commas between them, got {text!r}."
-        ) from None
+    if gpus_per_cell is None:
+        gpus_per_cell = 0.0 if device == "cpu" else 1.0
+    with connected(ray, gpus_per_cell=gpus_per_cell) as engine:
+        yield engine
 
 
 def _show_price(ready: SetUp, cells: Sequence[Cell], out: Path, *, as_json: bool) -> None:
@@ -253,7 +231,15 @@ def _show_price(ready: SetUp, cells: Sequence[Cell], out: Path, *, as_json: bool
     )
 
 
-def _make(study: Study, cells: Sequence[Cell], out: Path, workers: int, *, as_json: bool) -> None:
+def _make(
+    study: Study,
+    cells: Sequence[Cell],
+    out: Path,
+    workers: int,
+    engine: Engine | None,
+    *,
+    as_json: bool,
+) -> None:
     from pacbayes.cli.progress import progress
     from pacbayes.sweep.run import sweep as make
 
@@ -263,6 +249,7 @@ def _make(study: Study, cells: Sequence[Cell], out: Path, workers: int, *, as_js
             cells,
             out,
             workers=workers,
+            engine=engine,
             track=track,
             tell=lambda line: typer.echo(line, err=True),
         )

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from pacbayes.errors import InputError
 
+FAILED_FILE = "failed.json"
+"""What a cell leaves in its folder that failed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:

@@ -15,10 +15,9 @@ from pacbayes.files import write_atomically
 from pacbayes.runs import Run
 from pacbayes.runs.reading import RUN_FILE
 from pacbayes.sweep.cell import Study, run_cell
-from pacbayes.sweep.cells import Cell
-from pacbayes.sweep.workers import attempt_all
+from pacbayes.sweep.cells import FAILED_FILE, Cell
+from pacbayes.sweep.workers import Engine, attempt_all
 
-FAILED_FILE = "failed.json"
 FAILED_SCHEMA = "pacbayes.failed_cell/1"
 
 
@@ -41,6 +40,7 @@ def sweep(
     out: Path,
     *,
     workers: int = 1,
+    engine: Engine | None = None,
     track: Track = untold,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
@@ -53,7 +53,9 @@ def sweep(
         study: What all cells have in common.
         cells: The cells.
         out: The sweep's folder.
-        workers: Processes at a time, at least 1; with 1 the cells are made in this one.
+        workers: Cells at a time, at least 1; with 1 they are made in this process.
+        engine: Makes them in other processes, however many at a time; those of this machine by
+            default.
         track: Told about stages and progress of certifying, by this process.
         tell: Told a line about each cell.
 
@@ -63,13 +65,13 @@ def sweep(
     found = Outcome()
     waiting = [cell for cell in cells if not (out / cell.name / RUN_FILE).is_file()]
 
-    def ended(cell: Cell, code: int = 0) -> None:
+    def ended(cell: Cell, fate: str = "") -> None:
         folder = out / cell.name
         if (folder / RUN_FILE).is_file():
             found.runs[cell.name] = Run.read(folder / RUN_FILE)
             line = _told(found.runs[cell.name])
         else:
-            found.failed[cell.name] = _failure(cell, folder, code)
+            found.failed[cell.name] = _failure(cell, folder, fate)
             line = f"failed, {found.failed[cell.name]}"
         ready = len(found.runs) + len(found.failed)
         before = ", finished before" if cell not in waiting else ""
@@ -78,8 +80,9 @@ def sweep(
     for cell in cells:
         if cell not in waiting:
             ended(cell)
-    if workers > 1:
-        attempt_all(attempt, study, waiting, out, workers, done=ended)
+    if engine is not None or workers > 1:
+        make = engine or attempt_all
+        make(attempt, study, waiting, out, workers, done=ended)
     else:
         for cell in waiting:
             attempt(study, cell, out / cell.name, track)
@@ -107,12 +110,11 @@ def _told(run: Run) -> str:
     )
 
 
-def _failure(cell: Cell, folder: Path, code: int) -> str:
+def _failure(cell: Cell, folder: Path, fate: str) -> str:
     """What a cell failed of; a process that was killed could not note it itself."""
     path = folder / FAILED_FILE
     if not path.is_file():
-        killed = f"its process ended with exit code {code}"
-        _note_failure(cell, folder, f"{killed} (killed for its memory?)" if code < 0 else killed)
+        _note_failure(cell, folder, fate)
     return " ".join(str(json.loads(path.read_text(encoding="utf-8"))["error"]).split())
 
 

@@ -113,7 +113,7 @@ def set_up(inputs: Inputs, out: Path) -> SetUp:
     note = _note(inputs, pool, rules)
     known = _known_mixtures(out, note)
     _require_same_weights(out, known, mixtures)
-    if every := {**known, **mixtures}:
+    if every := checked({**known, **mixtures}, rules):
         note["mixtures"] = every
     require_own_folders([*rules, *every])
     study = Study(

@@ -9,16 +9,36 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pacbayes.sweep.cell import Study
 from pacbayes.sweep.cells import Cell
+
+if TYPE_CHECKING:
+    from pacbayes.sweep.cell import Study
 
 _SECONDS = 0.05
 """Between looks at the workers."""
 
-Attempt = Callable[[Study, Cell, Path], None]
+Attempt = Callable[["Study", Cell, Path], None]
 """Makes a cell and leaves its run or its failure in its folder."""
+Done = Callable[[Cell, str], None]
+"""Told a cell that has ended, and what became of its process if the cell left nothing."""
+
+
+class Engine(Protocol):
+    """Makes cells side by side, as `attempt_all` does."""
+
+    def __call__(
+        self,
+        attempt: Attempt,
+        study: Study,
+        cells: Sequence[Cell],
+        out: Path,
+        workers: int,
+        *,
+        done: Done,
+    ) -> None:
+        """Make the cells, at most so many at a time."""
 
 
 def attempt_all(
@@ -28,7 +48,7 @@ def attempt_all(
     out: Path,
     workers: int,
     *,
-    done: Callable[[Cell, int], None],
+    done: Done,
 ) -> None:
     """Make each cell in a process of its own, so many of them at a time.
 
@@ -40,7 +60,7 @@ def attempt_all(
         cells: The cells.
         out: The sweep's folder.
         workers: The most processes at a time.
-        done: Told each cell whose process has ended, and its exit code.
+        done: Told each cell whose process has ended, and how it ended.
     """
     waiting = list(cells)
     running: dict[Cell, Any] = {}
@@ -50,8 +70,13 @@ def attempt_all(
                 cell = waiting.pop(0)
                 running[cell] = _started(attempt, study, cell, out / cell.name)
             for cell in [c for c, process in running.items() if process.exitcode is not None]:
-                done(cell, running.pop(cell).exitcode)
+                done(cell, _fate(running.pop(cell).exitcode))
             time.sleep(_SECONDS)
+
+
+def _fate(code: int) -> str:
+    killed = " (killed for its memory?)" if code < 0 else ""
+    return f"its process ended with exit code {code}{killed}"
 
 
 def _started(attempt: Attempt, study: Study, cell: Cell, folder: Path) -> Any:

@@ -1,6 +1,8 @@
 """A pool, tests and a target from the shipped sample, and the verb on them."""
 
+import hashlib
 import json
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -48,6 +50,44 @@ def options(inputs):
         "objective": "bound",
         "lora-targets": "q_proj,v_proj",
     }
+
+
+@pytest.fixture(scope="session")
+def run_sweep(options):
+    """Runs the sweep of the options into a folder; returns its exit code."""
+
+    def call(out, *more):
+        given = [str(x) for key, value in options.items() for x in (f"--{key}", value)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["pacbayes", "sweep", *given, "--out", str(out), *more])
+            with pytest.raises(SystemExit) as stop:
+                main()
+        return stop.value.code or 0
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory, run_sweep):
+    """A finished sweep of the options."""
+    out = tmp_path_factory.mktemp("swept") / "out"
+    assert run_sweep(out) == 0
+    return out
+
+
+@pytest.fixture
+def contents():
+    """What in a sweep's folder must not depend on when and where its cells were made."""
+    names = ("run.json", "train.jsonl", "adapter_model.safetensors", "pacbayes.json")
+
+    def of(folder):
+        files = [file for run in folder.glob("*/run.json") for file in map(run.with_name, names)]
+        return {
+            str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in files
+        }
+
+    return of
 
 
 @pytest.fixture

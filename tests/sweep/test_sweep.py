@@ -4,12 +4,10 @@ import hashlib
 import os
 import shutil
 import signal
-import sys
 
 import pytest
 
 from pacbayes.certificate import Certificate
-from pacbayes.cli import main
 from pacbayes.data.records import read_jsonl
 from pacbayes.files import claimed
 from pacbayes.models.loading import OpenOptions
@@ -20,29 +18,6 @@ from pacbayes.runs import read_runs
 from pacbayes.sweep.cells import Cell
 
 CELLS = ("3..4-16-0", "5..10-16-0")
-
-
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory, options):
-    """A finished sweep."""
-    out = tmp_path_factory.mktemp("swept") / "out"
-    given = [str(x) for key, value in options.items() for x in (f"--{key}", value)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["pacbayes", "sweep", *given, "--out", str(out)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-    assert not stop.value.code
-    return out
-
-
-def contents(folder):
-    """What must not depend on when and where a cell was made."""
-    names = ("run.json", "train.jsonl", "adapter_model.safetensors", "pacbayes.json")
-    return {
-        f"{cell}/{name}": hashlib.sha256((folder / cell / name).read_bytes()).hexdigest()
-        for cell in CELLS
-        for name in names
-    }
 
 
 def test_a_plan_reads_the_sweep(swept, options):
@@ -75,7 +50,9 @@ def test_a_cell_is_a_checkpoint_certified_on_what_it_was_trained_on(swept, optio
         assert noted == pytest.approx(dict(model.suggested_noise), rel=1e-6)
 
 
-def test_a_killed_sweep_goes_on_to_the_same_end(run, swept, options, tmp_path, monkeypatch):
+def test_a_killed_sweep_goes_on_to_the_same_end(
+    run, swept, options, contents, tmp_path, monkeypatch
+):
     import pacbayes.sweep.cell as module
 
     certify, calls = module.certify, []
@@ -136,7 +113,7 @@ def test_a_failed_cell_is_noted_and_the_others_are_made(run, options, tmp_path, 
     assert not (out / CELLS[0] / "failed.json").exists()
 
 
-def test_a_worker_makes_the_same_cell(run, swept, options, tmp_path):
+def test_a_worker_makes_the_same_cell(run, swept, options, contents, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(swept, out)
     shutil.rmtree(out / CELLS[1])
