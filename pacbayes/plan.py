@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal
 
+from pacbayes.decimals import short
+from pacbayes.markup import table
 from pacbayes.runs import require_weights
 from pacbayes.schema import (
     Document,
@@ -517,6 +519,21 @@ class Plan(Document):
                 f"`by_difficulty` at budget {answer.budget} must have an entry for each of the "
                 f"{len(self.difficulties)} difficulties.",
             )
+
+    def _repr_html_(self) -> str:
+        """The answers by budget as a table, for notebooks."""
+        rows = [
+            [
+                f"{answer.budget:,}",
+                short(answer.optimal_difficulty.value),
+                f"{answer.predicted_risk.value:.3f}",
+                f"{answer.objective.bound:.3f}",
+                short(answer.certificate_optimal_difficulty.value),
+            ]
+            for answer in self.budgets
+        ]
+        columns = ["budget", "d*(n), forecast", "target risk, forecast", "least bound", "found at"]
+        return table(f"Plan for {self.bases[0]} ({self.loss} loss)", columns, rows)
 
 
 def require_increasing(name: str, values: Sequence[float]) -> None:
