@@ -35,6 +35,10 @@ from pacbayes.schema import (
 
 SCHEMA = "pacbayes.plan/1"
 
+_LARGEST = 1e6
+"""No forecast of a bound comes near it; sums of larger numbers could overflow."""
+_MOST_UNITS = 10**15
+
 Status = Literal["certificate", "estimate", "forecast"]
 """A theorem's number; a measured one with its sampling error; one from a fitted model."""
 
@@ -54,7 +58,7 @@ class Quantity:
     status: Status
 
     def __post_init__(self) -> None:
-        require(math.isfinite(self.value), f"`value` must be finite, got {self.value}.")
+        require(abs(self.value) <= _LARGEST, f"`value` must be a risk or a gap, got {self.value}.")
         if self.interval is not None:
             _require_contains(self.interval, self.value)
 
@@ -284,6 +288,9 @@ class ByDifficulty:
     upper: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        for name in ("empirical_risk", "generalization_gap", "extrapolation_gap"):
+            for value in getattr(self, name):
+                require(abs(value) <= _LARGEST, f"`{name}` must hold such parts, got {value}.")
         for name in ("predicted_risk", "lower", "upper"):
             for value in getattr(self, name):
                 require(0 <= value <= 1, f"`{name}` must lie in [0, 1], got {value}.")
@@ -383,7 +390,10 @@ class BudgetPlan:
     observed: tuple[Observed, ...] | None
 
     def __post_init__(self) -> None:
-        require(self.budget >= 1, f"`budget` must be at least 1, got {self.budget}.")
+        require(
+            1 <= self.budget <= _MOST_UNITS,
+            f"`budget` must be at least 1 and at most {_MOST_UNITS:,}, got {self.budget}.",
+        )
         require(
             0 < self.extrapolation < math.inf,
             f"`extrapolation` must be positive, got {self.extrapolation}.",

@@ -90,7 +90,7 @@ def _plan(plan: Plan) -> str:
         f"**Forecast.** {plain(recommendation(plan))}",
         None if warning is None else f"**Warning.** {plain(warning)}",
         f"From {plan.runs.number} runs; target: {plain(target_words(plan))}. The difficulty "
-        "d\\*(n), the target risk and the mixture are forecasts; the bound is what stands beside it.",
+        "d\\*(n), target risk and mixture are forecasts; the bound is what stands beside it.",
         _table(
             ["budget", "d\\*(n)", "target risk", "bound", "its kind", "mixture"],
             [_budget(answer, plan) for answer in plan.budgets],
