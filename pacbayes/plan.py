@@ -58,6 +58,7 @@ class Quantity:
     status: Status
 
     def __post_init__(self) -> None:
+        require(math.isfinite(self.value), f"`value` must be finite, got {self.value}.")
         require(abs(self.value) <= _LARGEST, f"`value` must be a risk or a gap, got {self.value}.")
         if self.interval is not None:
             _require_contains(self.interval, self.value)
@@ -390,9 +391,10 @@ class BudgetPlan:
     observed: tuple[Observed, ...] | None
 
     def __post_init__(self) -> None:
+        require(self.budget >= 1, f"`budget` must be at least 1, got {self.budget}.")
         require(
-            1 <= self.budget <= _MOST_UNITS,
-            f"`budget` must be at least 1 and at most {_MOST_UNITS:,}, got {self.budget}.",
+            self.budget <= _MOST_UNITS,
+            f"`budget` must be at most {_MOST_UNITS}, got {self.budget}.",
         )
         require(
             0 < self.extrapolation < math.inf,

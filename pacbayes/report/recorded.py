@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from pacbayes.bounds import log_kt_constant, log_xi
 from pacbayes.certificate import Certificate, StratumCertificate
@@ -16,11 +17,11 @@ _LARGEST_SPENT = 700.0
 """exp of less is 0 in float64."""
 
 
-def _nothing(_n: int) -> float:
+def _nothing(_n: Any) -> float:
     return 0.0
 
 
-CONSTANTS: Mapping[str, Callable[[int], float]] = MappingProxyType(
+CONSTANTS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
         "seeger_maurer": log_xi,
         "disintegrated_kl": log_xi,
@@ -49,9 +50,9 @@ class Terms:
     kl: float
     spent: float
 
-    def complexity(self, *, n: int, kl: float) -> float:
-        """The complexity at another n or KL."""
-        return (kl + float(CONSTANTS[self.names[0]](n)) + self.spent) / n
+    def complexity(self, *, n: Any, kl: Any) -> Any:
+        """The complexity at another n or KL, numbers or arrays."""
+        return (kl + CONSTANTS[self.names[0]](n) + self.spent) / n
 
 
 def terms_of(certificate: Certificate, stratum: StratumCertificate) -> Terms | None:

@@ -80,9 +80,8 @@ def test_every_budget_is_that_of_the_plan():
         assert row[4] == f"{answer.predicted_risk.value:.3f}"
         assert row[7] == f"{answer.objective.bound:.3f}"
         assert row[8] == "forecast"
-    assert [
-        attrs["data-budget"] for tag, attrs in found.tags if attrs.get("class") == "budget"
-    ] == [str(answer.budget) for answer in plan.budgets]
+    panels = [attrs for _, attrs in found.tags if attrs.get("class") == "budget"]
+    assert [panel["data-budget"] for panel in panels] == [str(a.budget) for a in plan.budgets]
     slider = next(attrs for tag, attrs in found.tags if tag == "input")
     assert slider["max"] == str(len(plan.budgets) - 1)
     assert Plan.from_dict(found.data["document-0-json"]) == plan

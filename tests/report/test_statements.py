@@ -57,5 +57,5 @@ def test_other_losses_and_objects_are_not_said_to_be_what_they_are_not():
     )
     sentence = guarantee(kl_certificate(object=tokens))
     assert "“objects/{bits}”, drawn once" in sentence
-    assert "tokens of these very documents" in sentence
+    assert "token of these very documents" in sentence
     assert "says nothing of fresh ones" in sentence
