@@ -67,7 +67,7 @@ def _advice(answer: BudgetPlan, level: str) -> str:
     best, risk = answer.optimal_difficulty, answer.predicted_risk
     return (
         f"{answer.budget:,} training units, difficulty {short(best.value)} has the least expected "
-        f"regret ({level} {_span(best)}), and the target risk will be about {risk.value:.3f}"
+        f"regret ({level} {_span(best)}), and the target risk is expected to be about {risk.value:.3f}"
     )
 
 

@@ -109,6 +109,16 @@ def test_colours_follow_the_reader(opened):
     assert opened.evaluate(background) != light
 
 
+def test_print_has_no_slider_and_nothing_folded_up(opened):
+    folded = "document.querySelectorAll('details:not([open])').length"
+    assert opened.evaluate(folded) > 0
+    opened.send("Emulation.setEmulatedMedia", media="print")
+    assert not opened.evaluate("document.querySelector('.control').checkVisibility()")
+    opened.send("Emulation.setEmulatedMedia", media="")
+    assert len(opened.send("Page.printToPDF")["data"]) > 10_000
+    assert opened.evaluate(folded) == 0
+
+
 def test_without_a_script_every_budget_is_there(browser, folder):
     browser.send("Emulation.setScriptExecutionDisabled", value=True)
     browser.open(folder / "report.html")
