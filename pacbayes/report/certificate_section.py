@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pacbayes.certificate import Centre, Certificate, DataFile, Part, StratumCertificate
+from pacbayes.certificate import Certificate, Part, StratumCertificate
 from pacbayes.decimals import confidence, down, outward, up
 from pacbayes.markup import Child, Markup, name_of, table, tag
+from pacbayes.report.certificate_sources import kl_by_group, ledger, sources
 from pacbayes.report.halving import Halving, halving
 from pacbayes.report.labels import status_tag, wide
 from pacbayes.report.ladder import Rung, ladder
@@ -20,7 +21,6 @@ _NOTE = (
     "nothing."
 )
 _OPEN_LADDERS = 3
-_GROUPS_SHOWN = 10
 
 
 def certificate_section(certificate: Certificate, name: str, source: str) -> Markup:
@@ -47,9 +47,9 @@ def certificate_section(certificate: Certificate, name: str, source: str) -> Mar
         _parts(certificate),
         _halvings(certificate),
         _ladders(certificate),
-        _ledger(certificate),
-        _kl(certificate),
-        _provenance(certificate),
+        ledger(certificate),
+        kl_by_group(certificate),
+        sources(certificate),
         aria_labelledby=name,
     )
 
@@ -257,62 +257,3 @@ def _ladder(certificate: Certificate, stratum: StratumCertificate) -> Markup:
 def _rung_row(rung: Rung) -> list[Child]:
     kind = status_tag("certificate") if rung.paid else "not claimed"
     return [tag("code", rung.name), up(rung.upper), kind, rung.event]
-
-
-def _ledger(certificate: Certificate) -> list[Markup]:
-    delta = certificate.delta
-    rows = [[entry.event, f"{entry.delta:.3g}"] for entry in delta.ledger]
-    rows.append(["at most, together", f"{delta.total:g}"])
-    caption = f"Everything that may fail, {confidence(delta.total)} confidence in all"
-    return [
-        tag("h3", "Where δ went"),
-        wide("Ledger of δ", table(caption, ["event", "δ"], rows)),
-    ]
-
-
-def _kl(certificate: Certificate) -> Markup:
-    shares = sorted(certificate.kl_by_group.items(), key=lambda item: -item[1])
-    rows = [[name_of(name), f"{value:,.2f}"] for name, value in shares[:_GROUPS_SHOWN]]
-    others = sum(value for _, value in shares[_GROUPS_SHOWN:])
-    if len(shares) > _GROUPS_SHOWN:
-        rows.append([f"{len(shares) - _GROUPS_SHOWN} others", f"{others:,.2f}"])
-    rows.append(["all", f"{certificate.kl:,.2f}"])
-    return tag(
-        "details",
-        tag("summary", f"What the bound pays for the choice: {certificate.kl:,.1f} nats"),
-        wide("KL by tensor", table("KL in nats by tensor group", ["group", "nats"], rows)),
-    )
-
-
-def _provenance(certificate: Certificate) -> Markup:
-    prior, posterior = certificate.prior, certificate.posterior
-    hashed: list[tuple[str, Centre | DataFile]] = [
-        ("posterior's centre", posterior.centre),
-        ("prior's centre", prior.centre),
-        *([("base", prior.base)] if prior.base is not None else []),
-    ]
-    hashed += [("data", file) for file in certificate.data]
-    hashed += [("data of the prior", file) for file in prior.data]
-    rows = [_file_row(role, file) for role, file in hashed]
-    versions = ", ".join(f"{k} {v}" for k, v in certificate.environment.packages.items())
-    return tag(
-        "details",
-        tag("summary", "What it was computed from"),
-        wide(
-            "Files and their hashes",
-            table("Files", ["what", "path", "records", "SHA-256"], rows, words=(0, 1, 3)),
-        ),
-        tag(
-            "p",
-            f"Made {certificate.created} by pacbayes {certificate.version}, seed "
-            f"{certificate.seed}, on {certificate.environment.device} in "
-            f"{certificate.environment.dtype}, with {versions}. Posterior: {posterior.family}, "
-            f"{posterior.choice}.",
-        ),
-    )
-
-
-def _file_row(role: str, file: Centre | DataFile) -> list[Child]:
-    records = f"{file.n_records:,}" if isinstance(file, DataFile) else "–"
-    digest = tag("code", file.sha256, class_="hash")
-    return [role, tag("code", name_of(file.path)), records, digest]
