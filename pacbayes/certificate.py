@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
+from pacbayes.decimals import confidence, outward
+from pacbayes.markup import name_of, table
 from pacbayes.schema import (
     Document,
     Interval,
@@ -393,7 +395,8 @@ def parts_of(
     """
     sampling = min(empirical_risk_upper, upper) - empirical_risk
     rest = upper - empirical_risk - sampling
-    share = complexity.kl / (complexity.kl + complexity.log_term)
+    total = complexity.kl + complexity.log_term
+    share = complexity.kl / total if total else 0.0
     return {
         "empirical_risk": empirical_risk,
         "monte_carlo": sampling,
@@ -581,6 +584,22 @@ class Certificate(Document):
                 "has one record or more.",
             )
         require_json("joint", self.joint)
+
+    def _repr_html_(self) -> str:
+        """The strata as a table, for notebooks."""
+        title = f"Certificate at {confidence(self.delta.total)} confidence, {self.loss.name} loss"
+        rows = [
+            [
+                name_of(stratum.name),
+                f"{stratum.n:,}",
+                f"{stratum.empirical_risk:.4f}",
+                outward(stratum.risk_bound) + (" vacuous" if stratum.vacuous else ""),
+                stratum.dominated_by.replace("_", " "),
+            ]
+            for stratum in self.strata
+        ]
+        columns = ["stratum", "n", "empirical risk", "certified risk", "largest part"]
+        return table(f"{title}: {self.object.description}", columns, rows, words=(0, 4))
 
     def _require_kl_by_group(self) -> None:
         for name, value in self.kl_by_group.items():

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal
 
+from pacbayes.decimals import short
+from pacbayes.markup import table
 from pacbayes.runs import require_weights
 from pacbayes.schema import (
     Document,
@@ -32,6 +34,10 @@ from pacbayes.schema import (
 )
 
 SCHEMA = "pacbayes.plan/1"
+
+_LARGEST = 1e6
+"""No forecast of a bound comes near it; sums of larger numbers could overflow."""
+_MOST_UNITS = 10**15
 
 Status = Literal["certificate", "estimate", "forecast"]
 """A theorem's number; a measured one with its sampling error; one from a fitted model."""
@@ -53,6 +59,7 @@ class Quantity:
 
     def __post_init__(self) -> None:
         require(math.isfinite(self.value), f"`value` must be finite, got {self.value}.")
+        require(abs(self.value) <= _LARGEST, f"`value` must be a risk or a gap, got {self.value}.")
         if self.interval is not None:
             _require_contains(self.interval, self.value)
 
@@ -282,6 +289,9 @@ class ByDifficulty:
     upper: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        for name in ("empirical_risk", "generalization_gap", "extrapolation_gap"):
+            for value in getattr(self, name):
+                require(abs(value) <= _LARGEST, f"`{name}` must hold such parts, got {value}.")
         for name in ("predicted_risk", "lower", "upper"):
             for value in getattr(self, name):
                 require(0 <= value <= 1, f"`{name}` must lie in [0, 1], got {value}.")
@@ -382,6 +392,10 @@ class BudgetPlan:
 
     def __post_init__(self) -> None:
         require(self.budget >= 1, f"`budget` must be at least 1, got {self.budget}.")
+        require(
+            self.budget <= _MOST_UNITS,
+            f"`budget` must be at most {_MOST_UNITS}, got {self.budget}.",
+        )
         require(
             0 < self.extrapolation < math.inf,
             f"`extrapolation` must be positive, got {self.extrapolation}.",
@@ -517,6 +531,21 @@ class Plan(Document):
                 f"`by_difficulty` at budget {answer.budget} must have an entry for each of the "
                 f"{len(self.difficulties)} difficulties.",
             )
+
+    def _repr_html_(self) -> str:
+        """The answers by budget as a table, for notebooks."""
+        rows = [
+            [
+                f"{answer.budget:,}",
+                short(answer.optimal_difficulty.value),
+                f"{answer.predicted_risk.value:.3f}",
+                f"{answer.objective.bound:.3f}",
+                short(answer.certificate_optimal_difficulty.value),
+            ]
+            for answer in self.budgets
+        ]
+        columns = ["budget", "d*(n), forecast", "target risk, forecast", "least bound", "found at"]
+        return table(f"Plan for {self.bases[0]} ({self.loss} loss)", columns, rows)
 
 
 def require_increasing(name: str, values: Sequence[float]) -> None:

@@ -106,16 +106,31 @@ class Document:
         Raises:
             InputError: The file cannot be read, or as for `from_json`; the file is named.
         """
+        values = read_values(path, cls.NOUN)
         try:
-            text = Path(path).read_bytes().decode("utf-8-sig")
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}.", path=path) from error
-        except UnicodeDecodeError as error:
-            raise InputError(f"not {cls.NOUN}: invalid UTF-8.", path=path) from error
-        try:
-            return cls.from_json(text)
+            return cls.from_dict(values)
         except InputError as error:
             raise InputError(str(error), path=path) from error
+
+
+def read_values(path: str | Path, noun: str) -> Any:
+    """Return the JSON value in a file.
+
+    Args:
+        path: The file.
+        noun: What it should be, for messages.
+
+    Raises:
+        InputError: The file cannot be read, or is not strict JSON in UTF-8; the file is named.
+    """
+    try:
+        return strict_json.parse(Path(path).read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}.", path=path) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"not {noun}: invalid UTF-8.", path=path) from error
+    except strict_json.JsonError as error:
+        raise InputError(f"not {noun}: {error}.", path=path) from error
 
 
 def _schema_of(document: type[Document]) -> str:

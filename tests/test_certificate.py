@@ -361,3 +361,13 @@ def test_files_that_are_no_certificate(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(InputError, match=rf"certificate\.json: .*{message}"):
         Certificate.read(path)
+
+
+def test_a_notebook_shows_the_strata_and_runs_nothing_from_them():
+    evil = make_stratum(name="<script>", risk_bound=(0.05, 0.23991))
+    shown = make(strata=(evil, make_stratum(risk_bound=(0.0, 1.0), vacuous=True)))._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+    assert "[0.0500, 0.2400]" in shown
+    assert "vacuous" in shown
+    assert "95 % confidence" in shown

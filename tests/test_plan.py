@@ -185,3 +185,11 @@ def test_statuses_are_the_three():
     values["budgets"][0]["predicted_risk"]["status"] = "proof"
     with pytest.raises(InputError, match=r"status` must be one of .*'certificate'"):
         Plan.from_dict(values)
+
+
+def test_a_notebook_shows_the_budgets_as_forecasts():
+    plan = hand_made_plan(budgets=(1000, 8000))
+    shown = dataclasses.replace(plan, bases=("<b>",))._repr_html_()
+    assert "<b>" not in shown
+    assert "8,000" in shown
+    assert shown.count("forecast") == 2

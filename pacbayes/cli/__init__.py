@@ -13,6 +13,7 @@ import typer
 from pacbayes.cli.bound import bound
 from pacbayes.cli.bounds import bounds
 from pacbayes.cli.plan import plan
+from pacbayes.cli.report import report
 from pacbayes.cli.score import score
 from pacbayes.cli.select import select
 from pacbayes.cli.selftest import selftest
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command("bound")(bound)
 app.command("bounds")(bounds)
 app.command("plan")(plan)
+app.command("report")(report)
 app.command("score")(score)
 app.command("select")(select)
 app.command("selftest")(selftest)

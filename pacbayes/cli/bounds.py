@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 from dataclasses import asdict
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pacbayes.decimals import down, up
 from pacbayes.errors import InputError
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ def _show(rows: list[Ranked], known: int, delta: float) -> None:
             continue
         typer.echo(f"{title:26} {'at most':>13} {'at least':>13}  event")
         for row in part:
-            upper = _nine_decimals(row.upper, ROUND_CEILING)
-            lower = "" if row.lower is None else _nine_decimals(row.lower, ROUND_FLOOR)
+            upper = up(row.upper, 9)
+            lower = "" if row.lower is None else down(row.lower, 9)
             typer.echo(f"  {row.name:24} {upper:>13} {lower:>13}  {row.event}")
     events = len({row.event for row in rows if not row.held_out})
     typer.echo(
@@ -146,7 +146,3 @@ def _show(rows: list[Ranked], known: int, delta: float) -> None:
         f"over these {events} events, give each delta/{events}."
     )
     typer.echo(f"{len(rows)} of {known} apply; others need more numbers (--set) or the losses.")
-
-
-def _nine_decimals(value: float, rounding: str) -> str:
-    return f"{Decimal(value).quantize(Decimal('1e-9'), rounding=rounding):f}"

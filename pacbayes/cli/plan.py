@@ -12,6 +12,7 @@ import typer
 from pacbayes.cli.config import apply_config
 from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
+from pacbayes.files import replace_file
 
 if TYPE_CHECKING:
     from pacbayes.plan import Plan, Target
@@ -118,7 +119,9 @@ def plan(
     from pacbayes.report.plan_table import show_plan
 
     show_plan(made)
-    typer.echo(f"Written: {written[0]} and {len(written) - 1} figures in {written[1].parent}")
+    typer.echo(
+        f"Written: {written[0]}, {written[1]} and {len(written) - 2} figures in {written[2].parent}"
+    )
 
 
 def _numbers(name: str, text: str | None, kind: Callable[[str], Any]) -> tuple[Any, ...] | None:
@@ -148,12 +151,16 @@ def _target(path: Path | None, weights: str | None, runs: RunSet, settings: Plan
 
 
 def _write(plan: Plan, out: Path) -> list[Path]:
-    """The plan and its figures: all are drawn before the first is written, the plan last."""
+    """The plan, page and figures: all are made before the first is written, the plan last."""
+    from pacbayes.report.documents import Found
+    from pacbayes.report.page import page
     from pacbayes.report.plan_figures import save_plan_figures
 
+    shown = page([Found(path=out / "plan.json", document=plan)])
     try:
         figures = save_plan_figures(plan, out / "figures")
+        replace_file(out / "report.html", shown)
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror}.", path=out) from error
     plan.write(out / "plan.json")
-    return [out / "plan.json", *figures]
+    return [out / "plan.json", out / "report.html", *figures]

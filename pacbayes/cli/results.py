@@ -11,10 +11,14 @@ from pacbayes.certificate import Certificate
 from pacbayes.certify import certify
 from pacbayes.cli.progress import progress
 from pacbayes.data.sample import Sample
+from pacbayes.errors import InputError
+from pacbayes.files import replace_file
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.posterior_file import NAME
 from pacbayes.objects import OBJECTS, Run
+from pacbayes.report.documents import read_documents
 from pacbayes.report.figure import save_figure
+from pacbayes.report.page import page
 from pacbayes.report.table import show_certificates
 from pacbayes.settings import Settings
 
@@ -67,6 +71,8 @@ def certify_and_write(
             if leads:
                 written += _write(found, out, f"certificate.{name}")
             others.append(found)
+    if leads:
+        written.append(_write_page(out, written))
     if leads and not quiet:
         show_certificates(certificates)
         for found in others:
@@ -96,3 +102,14 @@ def _write(certificates: Sequence[Certificate], out: Path, stem: str) -> list[Pa
         certificate.write(path)
         written += [path, save_figure(certificate, out / "figures" / f"{name}.png")]
     return written
+
+
+def _write_page(out: Path, written: Sequence[Path]) -> Path:
+    """Writes the page of the certificates among the written files."""
+    found = read_documents(path for path in written if path.suffix == ".json")
+    path = out / "report.html"
+    try:
+        replace_file(path, page(found))
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}.", path=path) from error
+    return path

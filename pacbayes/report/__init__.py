@@ -1,1 +1,1 @@
-"""Tables and figures of certificates; knows what is in them, not how they were made."""
+"""Tables, figures, pages and model cards; knows what is in certificates and plans, not how made."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pacbayes.certificate import Certificate, Part
+from pacbayes.decimals import confidence
+from pacbayes.files import write_atomically
+from pacbayes.report.canvas import figure_bytes, new_figure
+from pacbayes.report.parts import PARTS
 
 _COLOURS: dict[Part, str] = {
     "empirical_risk": "#4c72b0",
@@ -12,31 +17,20 @@ _COLOURS: dict[Part, str] = {
     "kl": "#dd8452",
     "log_term": "#f0c29e",
 }
-_NAMES: dict[Part, str] = {
-    "empirical_risk": "empirical risk",
-    "monte_carlo": "Monte-Carlo uncertainty",
-    "kl": "KL",
-    "log_term": "log term",
-}
 
 
-def save_figure(certificate: Certificate, path: Path) -> Path:
-    """Writes the figure and returns its path.
+def certificate_figure(certificate: Certificate) -> Any:
+    """For each stratum a bar up to the certified upper bound, split into its parts.
 
-    For each stratum a bar up to the certified upper bound, split into empirical risk, Monte-Carlo
-    slack, KL and log term; the certified lower bound and the held-out risk are marked on it.
+    The certified lower bound and the held-out risk are marked on it.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.0 + 1.2 * len(certificate.strata), 4.0), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(4.0 + 1.2 * len(certificate.strata), 4.0)
     axes = figure.add_subplot()
     places = range(len(certificate.strata))
     floor = [0.0] * len(certificate.strata)
     for part, colour in _COLOURS.items():
         heights = [stratum.parts[part] for stratum in certificate.strata]
-        axes.bar(places, heights, bottom=floor, color=colour, label=_NAMES[part], width=0.6)
+        axes.bar(places, heights, bottom=floor, color=colour, label=PARTS[part], width=0.6)
         floor = [a + b for a, b in zip(floor, heights, strict=True)]
     axes.scatter(
         places,
@@ -53,10 +47,14 @@ def save_figure(certificate: Certificate, path: Path) -> Path:
     axes.set_xticks(places, [f"{s.name}\nn = {s.n}" for s in certificate.strata])
     axes.set_ylim(0, 1)
     axes.set_ylabel(f"risk ({certificate.loss.name} loss)")
-    axes.set_title(f"certified with {100 * (1 - certificate.delta.total):g} % confidence", size=10)
+    axes.set_title(f"certified with {confidence(certificate.delta.total)} confidence", size=10)
     figure.legend(loc="outside right upper", fontsize=8, frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    figure.savefig(partial, dpi=150, format=path.suffix.removeprefix("."))
-    partial.replace(path)
+    return figure
+
+
+def save_figure(certificate: Certificate, path: Path) -> Path:
+    """Writes that figure, in the format of the path's suffix, and returns the path."""
+    suffix = path.suffix.removeprefix(".")
+    drawn = figure_bytes(lambda: certificate_figure(certificate), (suffix,))
+    write_atomically(path, drawn[suffix])
     return path

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pacbayes.files import replace_file
 from pacbayes.plan import BudgetPlan, Plan
+from pacbayes.report.canvas import FORMATS, figure_bytes, new_figure
 from pacbayes.report.plan_panels import (
     BAND,
     QUALITATIVE,
@@ -17,12 +18,9 @@ from pacbayes.report.plan_panels import (
     highest,
     log_budgets,
     mark_observed,
-    new_figure,
     outlined,
     percent,
 )
-
-FORMATS = ("png", "svg")
 
 _MOST_PANELS = 4
 
@@ -190,14 +188,13 @@ FIGURES: Mapping[str, Callable[[Plan], Any]] = MappingProxyType(
 )
 
 
-def plan_figures(plan: Plan) -> dict[str, bytes]:
+def plan_figures(plan: Plan, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
     """Every figure the plan has data for, in every format, by file name."""
-    drawn = {}
-    for name, draw in FIGURES.items():
-        figure = draw(plan)
-        for suffix in FORMATS if figure is not None else ():
-            drawn[f"{name}.{suffix}"] = figure_bytes(figure, suffix)
-    return drawn
+    return {
+        f"{name}.{suffix}": content
+        for name, draw in FIGURES.items()
+        for suffix, content in figure_bytes(partial(draw, plan), formats).items()
+    }
 
 
 def save_plan_figures(plan: Plan, folder: Path) -> tuple[Path, ...]:
@@ -207,17 +204,6 @@ def save_plan_figures(plan: Plan, folder: Path) -> tuple[Path, ...]:
     for name, content in drawn.items():
         replace_file(folder / name, content)
     return tuple(folder / name for name in drawn)
-
-
-def figure_bytes(figure: Any, suffix: str) -> bytes:
-    """The file of a figure; the same figure gives the same file."""
-    from matplotlib import rc_context
-
-    buffer = io.BytesIO()
-    with rc_context({"svg.hashsalt": "pacbayes", "svg.fonttype": "none"}):
-        metadata = {"Date": None} if suffix == "svg" else None
-        figure.savefig(buffer, dpi=150, format=suffix, metadata=metadata)
-    return buffer.getvalue()
 
 
 def _spread(answers: Sequence[BudgetPlan], most: int) -> list[BudgetPlan]:

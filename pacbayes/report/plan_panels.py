@@ -23,16 +23,6 @@ PARTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 """Name and colour of each part of the bound."""
 
 
-def new_figure(width: float, height: float) -> Any:
-    """A figure without a window, in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def percent(level: float) -> str:
     """A level in words."""
     return f"{100 * level:g} %"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
 from pacbayes.certificate import Certificate, StratumCertificate
+from pacbayes.decimals import confidence, outward, up
 
 _PIPE_WIDTH = 118
-_DIGITS = Decimal("0.0001")
 
 
 def show_certificates(certificates: Sequence[Certificate], console: Console | None = None) -> None:
@@ -26,16 +25,16 @@ def show_certificates(certificates: Sequence[Certificate], console: Console | No
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
     first = certificates[0]
-    confidence = f"With {100 * (1 - first.delta.total):g} % confidence"
+    start = f"With {confidence(first.delta.total)} confidence"
     if first.object.kind == "posterior":
         console.print(
-            f"{confidence} the risk on fresh data of the model with posterior noise lies in the "
+            f"{start} the risk on fresh data of the model with posterior noise lies in the "
             "certified interval, in every stratum."
         )
     else:
         console.print(f"Object: {first.object.description}.\nCheckpoint: {first.object.path}")
         console.print(
-            f"{confidence}, as a statement of its own, that mean lies in the certified interval, "
+            f"{start}, as a statement of its own, that mean lies in the certified interval, "
             "in every stratum."
         )
     for certificate in certificates:
@@ -49,7 +48,7 @@ def show_certificates(certificates: Sequence[Certificate], console: Console | No
                 risk = stratum.prior_held_out
                 console.print(
                     f"{stratum.name}: the prior's own model, for which these data are held out, "
-                    f"has risk {risk.mean:.4f}, at most {_up(risk.interval[1])}."
+                    f"has risk {risk.mean:.4f}, at most {up(risk.interval[1])}."
                 )
     console.print(
         f"\n{_price(first)} Held-out bounds are for comparison, each a statement of its own."
@@ -91,24 +90,14 @@ def _table(certificate: Certificate) -> Table:
 
 def _cells(stratum: StratumCertificate) -> tuple[str, ...]:
     held = stratum.held_out
-    lower, upper = stratum.risk_bound
     return (
         stratum.name,
         f"{stratum.n}",
         f"{stratum.unperturbed_risk:.4f}",
         f"{stratum.empirical_risk:.4f}",
-        f"[{_down(lower)}, {_up(upper)}]",
+        outward(stratum.risk_bound),
         "-" if held is None else f"{held.stochastic.mean:.4f}",
-        "-" if held is None else f"≤ {_up(held.stochastic.interval[1])}",
+        "-" if held is None else f"≤ {up(held.stochastic.interval[1])}",
         stratum.dominated_by.replace("_", " "),
         "vacuous" if stratum.vacuous else "certified",
     )
-
-
-def _up(value: float) -> str:
-    """Four digits, never below the value: a certificate is not to be rounded down."""
-    return str(Decimal(value).quantize(_DIGITS, ROUND_CEILING))
-
-
-def _down(value: float) -> str:
-    return str(Decimal(value).quantize(_DIGITS, ROUND_FLOOR))

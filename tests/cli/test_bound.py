@@ -188,6 +188,7 @@ def test_json_alone_on_stdout(good, run_bound):
     assert code == 0
     assert Certificate.from_json(out) == Certificate.read(good["--out"] / "certificate.json")
     assert (good["--out"] / "figures" / "certificate.png").stat().st_size > 1000
+    assert "What would halve it" in (good["--out"] / "report.html").read_text()
 
 
 def test_vacuous_and_told_so(good, run_bound):

@@ -38,6 +38,7 @@ def test_writes_plan_and_figures_and_shows_them(run, runs, tmp_path):
     assert found.runs.path == str(runs)
     names = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
     assert {"optimal_difficulty.png", "optimal_difficulty.svg"} <= names
+    assert "Recommended difficulty" in (tmp_path / "out" / "report.html").read_text()
     for part in ("Train at the predicted difficulty", "KL growth", "Written:"):
         assert part in shown
 

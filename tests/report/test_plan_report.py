@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from pacbayes.plan import Misspecification
-from pacbayes.report.plan_figures import FIGURES, figure_bytes, save_plan_figures
+from pacbayes.report.canvas import figure_bytes
+from pacbayes.report.plan_figures import FIGURES, save_plan_figures
 from pacbayes.report.plan_table import show_plan
 from tests.plans import hand_made_plan
 
@@ -33,8 +34,8 @@ def test_every_figure_has_its_axes_labelled(name):
 def test_all_are_written_in_both_formats_and_the_same_each_time(tmp_path):
     small = hand_made_plan(budgets=(1000, 8000))
     written = save_plan_figures(small, tmp_path / "figures")
-    again = figure_bytes(FIGURES["optimal_difficulty"](small), "svg")
-    assert again == (tmp_path / "figures" / "optimal_difficulty.svg").read_bytes()
+    again = figure_bytes(lambda: FIGURES["optimal_difficulty"](small), ["svg"])
+    assert again["svg"] == (tmp_path / "figures" / "optimal_difficulty.svg").read_bytes()
     assert len(written) == 2 * len(FIGURES)
     for path in written:
         content = path.read_bytes()

@@ -1,0 +1,41 @@
+"""What all figures share: how they begin and how they become files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from typing import Any
+
+FORMATS = ("png", "svg")
+
+
+def new_figure(width: float, height: float) -> Any:
+    """A figure without a window, in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def figure_bytes(draw: Callable[[], Any], suffixes: Iterable[str]) -> dict[str, bytes]:
+    """The files of a figure by suffix; the same figure gives the same files.
+
+    Args:
+        draw: Gives the figure; or None, then there are no files.
+        suffixes: Some of `FORMATS`.
+    """
+    from matplotlib import rc_context
+
+    # a dollar in a name of the data begins no formula
+    with rc_context({"svg.hashsalt": "pacbayes", "svg.fonttype": "none", "text.parse_math": False}):
+        figure = draw()
+        return {} if figure is None else {suffix: _saved(figure, suffix) for suffix in suffixes}
+
+
+def _saved(figure: Any, suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    metadata = {"Date": None} if suffix == "svg" else None
+    figure.savefig(buffer, dpi=150, format=suffix, metadata=metadata)
+    return buffer.getvalue()

@@ -1,0 +1,49 @@
+"""The three kinds of statement, told apart by word, colour and border."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from pacbayes.markup import Child, Markup, tag
+from pacbayes.plan import Quantity, Status
+
+MEANINGS: Mapping[Status, str] = MappingProxyType(
+    {
+        "certificate": "a theorem's number: it holds with the stated confidence, under the listed "
+        "assumptions",
+        "estimate": "measured, with its sampling error; where it is a bound, it also rests on an "
+        "assumption that was not checked",
+        "forecast": "from a fitted model, or arithmetic with quantities that would change: no "
+        "guarantee",
+    }
+)
+"""From the strongest to the weakest."""
+
+
+def status_tag(status: Status) -> Markup:
+    """The word, marked up as what it is."""
+    return tag("span", status, class_=f"status {status}")
+
+
+def weakest(parts: Iterable[Quantity]) -> Status:
+    """What a sum of quantities is."""
+    order = list(MEANINGS)
+    return max((part.status for part in parts), key=order.index)
+
+
+def key() -> Markup:
+    """What the three words mean."""
+    return tag(
+        "dl",
+        [
+            tag("div", tag("dt", status_tag(status)), tag("dd", meaning))
+            for status, meaning in MEANINGS.items()
+        ],
+        class_="key",
+    )
+
+
+def wide(name: str, *children: Child) -> Markup:
+    """What may be wider than the page: it scrolls by itself, with the keyboard too."""
+    return tag("div", *children, class_="wide", role="region", tabindex="0", aria_label=name)

@@ -1,0 +1,110 @@
+"""What a certificate guarantees, in one sentence that can be quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import PurePath
+from types import MappingProxyType
+
+from pacbayes.certificate import Certificate, StratumCertificate
+from pacbayes.decimals import confidence, percent_up, up
+
+MOST_NAMED = 6
+"""With more strata a sentence names the best and the worst."""
+
+_CLAIMS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "exact": (
+            "fails to reproduce the reference completion by greedy decoding on at most",
+            "of fresh examples",
+        ),
+        "token": ("gets on average at most", "of the completion tokens of a fresh example wrong"),
+    }
+)
+"""What a loss counts, around the number that it is at most."""
+
+_SUBJECTS = MappingProxyType(
+    {
+        "posterior": "the model “{name}”, with weights drawn afresh from its posterior for every "
+        "prediction,",
+        "drawn": "the network “{name}”, drawn once from the posterior,",
+        "compressed": "the network “{name}”, decoded from a code of {bits} bits,",
+    }
+)
+
+
+def model_name(certificate: Certificate) -> str:
+    """Which model it is: the name of its folder; of a network made from it, the path."""
+    if certificate.object.path is not None:
+        return certificate.object.path
+    path = PurePath(certificate.posterior.centre.path)
+    return (path.parent if path.suffix == ".safetensors" else path).name or str(path)
+
+
+def guarantee(certificate: Certificate) -> str:
+    """The guarantee as a sentence, and a second one where a stratum's bound says nothing.
+
+    Numbers are rounded up.
+    """
+    told = [stratum for stratum in certificate.strata if _tells(stratum)]
+    untold = [stratum.name for stratum in certificate.strata if not _tells(stratum)]
+    nothing = f"Nothing is guaranteed in {_listed(untold)}: the bound there is 1, or nearly."
+    if not told:
+        return nothing
+    sentence = (
+        f"With {confidence(certificate.delta.total)} confidence, {_subject(certificate)} "
+        f"{_claim(certificate, told)}."
+    )
+    return f"{sentence} {nothing}" if untold else sentence
+
+
+def _tells(stratum: StratumCertificate) -> bool:
+    """Whether the bound does not read as 100 %."""
+    return Decimal(up(stratum.risk_bound[1], 3)) < 1
+
+
+def _subject(certificate: Certificate) -> str:
+    # the name last, as it may hold braces
+    template = _SUBJECTS[certificate.object.kind]
+    bits = str(certificate.object.code_bits)
+    return template.replace("{bits}", bits).replace("{name}", model_name(certificate))
+
+
+def _claim(certificate: Certificate, strata: Sequence[StratumCertificate]) -> str:
+    name, unit = certificate.loss.name, _unit(certificate)
+    together = ", in all strata at once" if len(strata) > 1 else ""
+    if certificate.object.target == "tokens":
+        return (
+            f"has, before each token of these very documents, a mean expected {name} loss of at "
+            f"most {_numbers(strata, up)}{unit}{together}; that says nothing of fresh ones"
+        )
+    if name not in _CLAIMS:
+        return (
+            f"has on fresh examples a mean {name} loss of at most {_numbers(strata, up)}{unit}"
+            f"{together}"
+        )
+    before, after = _CLAIMS[name]
+    return f"{before} {_numbers(strata, percent_up)} {after}{together}"
+
+
+def _unit(certificate: Certificate) -> str:
+    least, most = certificate.loss.range
+    return "" if most - least == 1 else f" (1 stands for {most - least:.3f} nats)"
+
+
+def _numbers(strata: Sequence[StratumCertificate], number: Callable[[float], str]) -> str:
+    def named(stratum: StratumCertificate) -> str:
+        return f"{number(stratum.risk_bound[1])} ({stratum.name})"
+
+    if len(strata) <= MOST_NAMED:
+        return _listed([named(stratum) for stratum in strata])
+    worst = max(strata, key=lambda stratum: stratum.risk_bound[1])
+    best = min(strata, key=lambda stratum: stratum.risk_bound[1])
+    return f"{named(worst)} in the worst of {len(strata)} strata and {named(best)} in the best"
+
+
+def _listed(items: Sequence[str]) -> str:
+    if len(items) > MOST_NAMED:
+        return f"{items[0]}, {items[1]} and {len(items) - 2} more"
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

@@ -1,0 +1,171 @@
+"""The page says what the files say, escapes what came from data, and refers to nothing outside."""
+
+import dataclasses
+import re
+import time
+
+import pytest
+
+from pacbayes.certificate import Certificate, Delta, LedgerEntry
+from pacbayes.decimals import outward, up
+from pacbayes.plan import Plan
+from pacbayes.report.documents import Found
+from pacbayes.report.halving import halving
+from pacbayes.report.ladder import ladder
+from pacbayes.report.page import page
+from tests.plans import hand_made_plan
+from tests.report.certificates import kl_certificate, kl_stratum
+from tests.report.pages import Page
+from tests.test_certificate import make
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror='a()'>\"&\u202e\x00\udcff"
+
+
+def made(*documents, path="run/certificate.json"):
+    content = page([Found(path=path, document=document) for document in documents]).decode()
+    return content, Page(content)
+
+
+@pytest.fixture(scope="module")
+def certificate():
+    strata = (kl_stratum(), kl_stratum(name="hard", n=500, risk=0.3, held_out=None))
+    return kl_certificate(*strata)
+
+
+def test_strata_and_their_parts_are_those_of_the_certificate(certificate):
+    _, found = made(certificate)
+    risks, parts = found.table("Risk by stratum"), found.table("Parts of the upper bound")
+    for stratum, row, split in zip(certificate.strata, risks, parts, strict=True):
+        assert row[:2] == [stratum.name, f"{stratum.n:,}"]
+        assert row[3:5] == [f"{stratum.empirical_risk:.4f}", outward(stratum.risk_bound)]
+        assert split[1:5] == [f"{value:.4f}" for value in stratum.parts.values()]
+        assert split[5] == up(stratum.risk_bound[1])
+    held = certificate.strata[0].held_out
+    assert risks[0][5:8] == ["0.2500", outward(held.stochastic.interval), "4"]
+    assert risks[1][5:8] == ["–", "–", "–"]
+
+
+def test_break_even_numbers_and_ladders(certificate):
+    _, found = made(certificate)
+    rows = found.table("Break-even numbers")
+    for stratum, row in zip(certificate.strata, rows, strict=True):
+        wanted = halving(certificate, stratum)
+        assert row[2:4] == [up(wanted.target), f"{stratum.n:,}"]
+        assert row[4] == (
+            f"none: {up(wanted.floor)} stays" if wanted.n is None else f"{wanted.n:,}"
+        )
+        if wanted.kl is not None:
+            assert float(row[6].replace(",", "")) <= wanted.kl
+        rungs = found.table(f"Upper bounds on the risk of {stratum.name}")
+        wanted = ladder(certificate, stratum)
+        assert [row[:2] for row in rungs] == [[rung.name, up(rung.upper)] for rung in wanted]
+        assert [row[2] == "certificate" for row in rungs] == [rung.paid for rung in wanted]
+
+
+def test_ledger_assumptions_and_where_it_is_from(certificate):
+    _, found = made(certificate)
+    assert found.table("Everything that may fail")[0] == ["kl bound", "0.04"]
+    for sentence in (*certificate.assumptions, "run/certificate.json", "easy.jsonl"):
+        assert sentence in found.text
+    assert found.data["document-0-json"] == certificate.to_dict()
+
+
+def test_every_budget_is_that_of_the_plan():
+    plan = hand_made_plan()
+    _, found = made(plan)
+    rows = found.table("Answers by budget")
+    for answer, row in zip(plan.budgets, rows, strict=True):
+        assert row[0] == f"{answer.budget:,}"
+        assert row[2] == f"{answer.optimal_difficulty.value:.3g}"
+        assert row[4] == f"{answer.predicted_risk.value:.3f}"
+        assert row[7] == f"{answer.objective.bound:.3f}"
+        assert row[8] == "forecast"
+    panels = [attrs for _, attrs in found.tags if attrs.get("class") == "budget"]
+    assert [panel["data-budget"] for panel in panels] == [str(a.budget) for a in plan.budgets]
+    slider = next(attrs for tag, attrs in found.tags if tag == "input")
+    assert slider["max"] == str(len(plan.budgets) - 1)
+    assert Plan.from_dict(found.data["document-0-json"]) == plan
+
+
+def test_a_warning_of_a_plan_is_not_to_be_missed():
+    plan = hand_made_plan(budgets=(1000,))
+    fit = dataclasses.replace(plan.misspecification, p_value=0.001, warning="No fit <at all>.")
+    (answer,) = plan.budgets
+    bare = dataclasses.replace(answer, mixture=None, observed=None)
+    _, found = made(dataclasses.replace(plan, misspecification=fit, budgets=(bare,)))
+    assert "Warning: No fit <at all>." in found.text
+    assert "no mixture" in found.text
+
+
+def test_several_certificates_share_a_page_but_not_a_confidence(certificate):
+    _, found = made(certificate, dataclasses.replace(certificate, seed=1), hand_made_plan())
+    assert len(found.table("On this page")) == 3
+    assert "all of them hold together with at least 90 % confidence" in found.text
+    ids = [attrs["id"] for _, attrs in found.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    links = {attrs["href"] for tag, attrs in found.tags if tag == "a"}
+    assert {link.removeprefix("#") for link in links} <= set(ids)
+    sure = Delta(total=0.5, ledger=(LedgerEntry(event="kl bound", delta=0.5),))
+    unsure = dataclasses.replace(certificate, delta=sure)
+    assert "together are not claimed" in made(unsure, unsure)[1].text
+
+
+def spoilt(values):
+    """Every text of a document made evil, as far as the schema lets it be any text."""
+    fixed = {"schema", "created", "sha256", "status", "verdict", "kind", "target", "family"}
+    fixed |= {"dominated_by"}
+    if isinstance(values, dict):
+        return {k: v if k in fixed and isinstance(v, str) else spoilt(v) for k, v in values.items()}
+    if isinstance(values, list):
+        return [spoilt(value) for value in values]
+    return f"{values}{EVIL}" if isinstance(values, str) else values
+
+
+def test_nothing_from_the_data_becomes_markup():
+    values = spoilt(make().to_dict())
+    values["posterior"]["groups"][0]["name"] = "lora_B"
+    plan = hand_made_plan(budgets=(1000, 8000)).to_dict()
+    evil_plan = spoilt(plan)
+    for answer, clean in zip(evil_plan["budgets"], plan["budgets"], strict=True):
+        # keys name strata: spoil them too
+        for name in ("weights", "marginal_value"):
+            answer["mixture"][name] = {
+                f"{key}{EVIL}": value for key, value in clean["mixture"][name].items()
+            }
+    documents = Certificate.from_dict(values), Plan.from_dict(evil_plan)
+    content, found = made(*documents, path=EVIL)
+    clean, wanted = made(make(), hand_made_plan(budgets=(1000, 8000)))
+    # scripts and styles are the same; an image there is none
+    assert [t for t, _ in found.tags if t in ("script", "style", "img")] == [
+        t for t, _ in wanted.tags if t in ("script", "style", "img")
+    ]
+    assert not any(key.startswith("on") for _, attrs in found.tags for key in attrs)
+    assert content.count("</script>") == clean.count("</script>")
+    assert "\x00" not in content
+    assert "easy</script><script>alert(1)</script>" in found.text
+    assert found.data["document-0-json"] == documents[0].to_dict()
+
+
+def test_the_page_refers_to_nothing_outside(certificate):
+    content, found = made(certificate, hand_made_plan())
+    assert not re.search(r"https?:|//[a-z]|@import|url\(", content)
+    assert not {"link", "img", "iframe", "object", "base", "form"} & {tag for tag, _ in found.tags}
+    for tag, attrs in found.tags:
+        assert "src" not in attrs
+        assert "style" not in attrs
+        assert tag != "a" or attrs["href"].startswith("#")
+    policy = next(attrs["content"] for _, attrs in found.tags if "http-equiv" in attrs)
+    assert policy.startswith("default-src 'none'")
+
+
+def test_a_hundred_strata_take_seconds_at_most():
+    strata = [kl_stratum(name=f"level {i}", n=500 + i) for i in range(100)]
+    many = kl_certificate(*strata)
+    start = time.process_time()
+    content, _ = made(many)
+    assert time.process_time() - start < 10
+    assert len(content) < 3e6
+
+
+def test_the_same_documents_give_the_same_page(certificate):
+    assert made(certificate)[0] == made(certificate)[0]
