@@ -28,7 +28,7 @@ lint: .venv/.installed ## run the linters and the type checker
 	$(BIN)/lint-imports
 
 docs: .venv/.documenting ## build the documentation site in build/docs; a broken link fails
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean: ## remove the environment, caches and the demo's results
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
