@@ -13,13 +13,3 @@ def test_page_states_the_theorem(name):
         assert part in text or (part == "Args:" and "rguments" in text), (name, part)
     lower = BOUNDS[name].lower
     assert lower is None or f"`{name}`" in lower.__doc__ or "event of its own" in lower.__doc__
-
-
-def test_pages_are_made():
-    pdoc = pytest.importorskip("pdoc")
-    pdoc.render.configure(docformat="google")
-    page = pdoc.pdoc("pacbayes.bounds")
-    for name, bound in BOUNDS.items():
-        assert f'id="{name}"' in page
-        assert bound.lower is None or f'id="{name}_lower"' in page
-    assert "For fixed C &gt; 0, with probability ≥ 1 − δ, for all Q" in page
