@@ -129,9 +129,9 @@ def report_on(studies: Sequence[Study], n_fits: int = PlanSettings.n_fits) -> Re
     comparisons = tuple(compare(study, n_fits) for study in studies)
     stronger = {}
     for subject, group in groupby(comparisons, key=lambda each: each.study.subject):
-        # from the weakest base; without a known strength there is no order
-        known = [each for each in group if each.study.strength is not None]
-        ordered = sorted(known, key=lambda each: each.study.strength or 0.0)
+        # in a study's file the base that was pretrained on less comes first; its accuracy on the
+        # target is no order, as what neither base knows is guessed by chance
+        ordered = list(group)
         if len(ordered) > 1:
             weak, strong = ordered[0].grid, ordered[-1].grid
             stronger[subject] = _told(stronger_base_moves_harder(weak, strong), weak, strong)

@@ -42,11 +42,6 @@ class Study:
         """Study and base."""
         return f"{self.subject} {self.base}"
 
-    @property
-    def strength(self) -> float | None:
-        """Accuracy of the base on the target."""
-        return self.found.runs[0].base_strength
-
 
 def read_studies(folder: str | Path = RESULTS) -> tuple[Study, ...]:
     """Read every study of a folder, each base on its own.
