@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from benchmarks.empirics.choices import MIXED
 from benchmarks.empirics.comparison import Comparison, Report
 from benchmarks.empirics.goals import LEAST_RANK, MOST_EXCESS, best_baseline
 from benchmarks.empirics.mechanism import Trend, verdict_of
@@ -87,9 +88,10 @@ def summary(report: Report) -> list[str]:
         plan, baseline, ranks = each.by_way["plan"], best_baseline(each), each.ranks
         lines.append(
             f"In {each.study.name} the plan's choice from pilots costs "
-            f"{_percent(plan.mean_relative.value)} of target risk over the best difficulty, the "
-            f"best baseline ({baseline.way}) {_percent(baseline.mean_relative.value)}; KL grows as "
-            f"n to the {each.mechanism.growth.exponent or math.nan:.2f}; rank correlation with the "
+            f"{_percent(plan.mean_relative.value)} of target risk over the best difficulty"
+            f"{_with_mixtures(each)}, the best baseline ({baseline.way}) "
+            f"{_percent(baseline.mean_relative.value)}; KL grows as n to the "
+            f"{each.mechanism.growth.exponent or math.nan:.2f}; rank correlation with the "
             f"true risk: plan {ranks.plan.value:.2f}, certificate and gap {ranks.bound.value:.2f}, "
             f"certificate alone {ranks.certificate.value:.2f}."
         )
@@ -99,6 +101,13 @@ def summary(report: Report) -> list[str]:
         f"their own training distribution; delta is {found.delta:g}."
     )
     return lines
+
+
+def _with_mixtures(each: Comparison) -> str:
+    if MIXED not in each.by_way:
+        return ""
+    cost = each.by_way[MIXED].mean_relative.value
+    return f" ({_percent(cost)} with pilots on mixtures too)"
 
 
 def _order(over_plan: Measure) -> str:
