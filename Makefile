@@ -19,7 +19,8 @@ demo: .venv/.installed ## certify the sample models, three difficulties, into ru
 	done
 
 test: lint ## run the linters, the type checker and the tests, one process for each core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile \
+		--no-loadscope-reorder
 
 lint: .venv/.installed ## run the linters and the type checker
 	$(BIN)/ruff check .

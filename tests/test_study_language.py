@@ -8,21 +8,29 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.study import language, prose
-from benchmarks.study.character_llama import Shape
-from pacbayes.sample.pretrain import exact_match
+from pacbayes.sample.pretrain import Shape, exact_match
 
 WORDS = ["the", "caller", "holds", "lock", "while", "an", "other", "thread", "waits", "for", "it"]
-SHAPE = Shape(width=16, layers=1, heads=2, steps=3, tokens=100, rate=1e-3)
+
+
+def tiny(words):
+    return language.Pretraining(
+        words=words,
+        steps=3,
+        characters=100,
+        learning_rate=1e-3,
+        shape=Shape(width=16, layers=1, heads=2),
+        packages=(),
+    )
+
+
 TINY = dataclasses.replace(
     language.SIZES["cpu"],
     budgets=(20,),
     n_pool=20,
     n_tests=10,
     n_target=8,
-    pretraining={
-        name: language.Pretraining(words=words, shape=SHAPE, packages=())
-        for name, words in (("weak", 2), ("strong", 9))
-    },
+    pretraining={"weak": tiny(2), "strong": tiny(9)},
 )
 
 
@@ -126,7 +134,7 @@ def test_no_sentence_is_on_both_sides(collection):
 
 
 def test_pretraining_sees_short_phrases_only_and_never_the_task():
-    batches = list(language._batches(language._clauses(TINY), 2, SHAPE, 0))
+    batches = list(language._batches(language._clauses(TINY), tiny(2), 0))
     texts = [unit.completion for batch in batches for unit in batch]
     assert max(text.count(" ") for text in texts if language.ECHO not in text) == 1
     for text in texts:

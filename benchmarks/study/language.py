@@ -37,12 +37,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from transformers import PreTrainedTokenizerFast
 
 from benchmarks.study import prose
-from benchmarks.study.character_llama import Shape, train
 from benchmarks.study.size import Size
-from pacbayes.sample.pretrain import exact_match
+from pacbayes.sample.pretrain import Shape, exact_match, make_model, make_tokenizer, train
 from pacbayes.sample.problems import Problem
 from pacbayes.sweep.recipe import Recipe
 
@@ -62,18 +62,42 @@ class Pretraining:
 
     Attributes:
         words: The most in a phrase that it is trained on.
-        shape: Of the model and its training.
+        steps: Gradient steps.
+        characters: About so many in each.
+        learning_rate: The highest.
+        shape: Of the model.
         packages: Whose docstrings are read beside the standard library's.
     """
 
     words: int
+    steps: int
+    characters: int
+    learning_rate: float
     shape: Shape
     packages: tuple[str, ...]
 
 
-_SMALL = Shape(width=96, layers=4, heads=4, steps=2000, tokens=1024, rate=5e-3)
-_LARGE = Shape(width=512, layers=8, heads=8, steps=3000, tokens=16384, rate=3e-3)
-_FEW = ("numpy", "scipy", "sympy")
+def _small(words: int) -> Pretraining:
+    return Pretraining(
+        words=words,
+        steps=2000,
+        characters=1024,
+        learning_rate=5e-3,
+        shape=Shape(width=96, layers=4, heads=4),
+        packages=("numpy", "scipy", "sympy"),
+    )
+
+
+def _large(words: int) -> Pretraining:
+    return Pretraining(
+        words=words,
+        steps=3000,
+        characters=16384,
+        learning_rate=3e-3,
+        shape=Shape(width=512, layers=8, heads=8),
+        packages=prose.PACKAGES,
+    )
+
 
 SIZES = MappingProxyType(
     {
@@ -87,10 +111,7 @@ SIZES = MappingProxyType(
             recipe=Recipe(
                 objective="bound", kl_weight=0.1, steps=250, learning_rate=5e-3, train_batch_size=16
             ),
-            pretraining={
-                "weak": Pretraining(words=4, shape=_SMALL, packages=_FEW),
-                "strong": Pretraining(words=9, shape=_SMALL, packages=_FEW),
-            },
+            pretraining={"weak": _small(words=4), "strong": _small(words=9)},
         ),
         "cuda": Size(
             windows=((2, 3), (4, 5), (6, 7), (8, 9)),
@@ -108,10 +129,7 @@ SIZES = MappingProxyType(
                 batch_size=256,
                 device="cuda",
             ),
-            pretraining={
-                "weak": Pretraining(words=4, shape=_LARGE, packages=prose.PACKAGES),
-                "strong": Pretraining(words=9, shape=_LARGE, packages=prose.PACKAGES),
-            },
+            pretraining={"weak": _large(words=4), "strong": _large(words=9)},
         ),
     }
 )
@@ -201,20 +219,29 @@ def pretrain(base: str, size: Size, folder: Path, *, seed: int, log: Log = print
         the base was trained on, and of the task, on phrases of the fine-tuning side.
     """
     how = size.pretraining[base]
-    model, tokenizer, seen = train(
-        how.shape,
-        CHARACTERS,
-        _batches(_clauses(size), how.words, how.shape, seed),
-        seed=seed,
-        device=size.recipe.device,
-        log=lambda line: log(f"{base} {line}"),
+    torch.manual_seed(seed)
+    tokenizer = make_tokenizer(CHARACTERS)
+    model: Any = make_model(tokenizer, how.shape)
+
+    def told(step: int, _: list[Problem], loss: float) -> None:
+        if step % 100 == 0:
+            log(f"{base} step {step}/{how.steps}: {loss:.4f} nats a character")
+
+    seen = train(
+        model.to(size.recipe.device),
+        tokenizer,
+        _batches(_clauses(size), how, seed),
+        steps=how.steps,
+        learning_rate=how.learning_rate,
+        told=told,
     )
+    model.eval()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return {
         "words": how.words,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "steps": how.shape.steps,
+        "steps": how.steps,
         "characters": seen,
         "accuracy": accuracies(model, tokenizer, size, seed=seed),
     }
@@ -258,14 +285,15 @@ def _texts_of(phrase: str) -> tuple[str, ...]:
     return phrase, *(unit.prompt + unit.completion for unit in answered)
 
 
-def _batches(clauses: Sequence[str], most: int, shape: Shape, seed: int) -> Iterator[list[Problem]]:
+def _batches(clauses: Sequence[str], how: Pretraining, seed: int) -> Iterator[list[Problem]]:
     """Texts for one step after the other, all of it to be predicted."""
     rng = random.Random(f"{seed}:pretraining")
+    most = how.words
     by_words = {k: [c for c in clauses if _words(c) >= k] for k in range(1, most + 1)}
-    for step in range(shape.steps):
-        longest = min(most, 2 + int(4 * (most - 1) * step / shape.steps))
+    for step in range(how.steps):
+        longest = min(most, 2 + int(4 * (most - 1) * step / how.steps))
         words = rng.randint(1, longest)
-        count = max(8, shape.tokens // (11 * words + 2))
+        count = max(8, how.characters // (11 * words + 2))
         phrases = (_cut(rng.choice(by_words[words]), words, rng) for _ in range(count))
         yield [
             Problem(prompt="", completion=rng.choice(_texts_of(phrase)), difficulty=words)

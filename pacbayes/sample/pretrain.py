@@ -6,7 +6,7 @@ import itertools
 import math
 import random
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,12 @@ TOKENS_PER_STEP = 2048
 LEARNING_RATE = 5e-3
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
+CHARACTERS = string.digits + NAMES + "=;?+-*@#&"
+
+
+def make_tokenizer(characters: str = CHARACTERS) -> PreTrainedTokenizerFast:
     """One token per character, a beginning-of-sequence token in front, an end token to stop at."""
     special = ["<pad>", "<bos>", "<eos>", "<unk>"]
-    characters = string.digits + NAMES + "=;?+-*@#&"
     vocabulary = {token: i for i, token in enumerate([*special, *characters])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
@@ -122,22 +124,69 @@ def pretrain(
     torch.manual_seed(seed)
     tokenizer = make_tokenizer()
     model: Any = make_model(tokenizer, shape)
-    model.to(device)
+
+    def told(step: int, batch: list[Problem], loss: float) -> None:
+        if step % 500 == 0:
+            k = batch[0].difficulty
+            log(f"pretraining step {step}/{steps}: operations {k}, loss {loss:.4f}")
+
+    batches = _batches(random.Random(seed), steps, most_operations, tokens_per_step)
+    train(
+        model.to(device),
+        tokenizer,
+        batches,
+        steps=steps,
+        learning_rate=learning_rate,
+        told=told,
+    )
+    return model.eval(), tokenizer
+
+
+def _batches(
+    rng: random.Random, steps: int, most_operations: int, tokens_per_step: int
+) -> Iterator[list[Problem]]:
+    streams = {k: pretraining_problems(rng, [k]) for k in range(1, most_operations + 1)}
+    for step in range(steps):
+        longest = min(most_operations, 2 + int(step / steps * 40))
+        k = rng.randint(1, longest)
+        yield list(itertools.islice(streams[k], max(8, tokens_per_step // (15 * k + 8))))
+
+
+def train(
+    model: torch.nn.Module,
+    tokenizer: PreTrainedTokenizerFast,
+    batches: Iterator[list[Problem]],
+    *,
+    steps: int,
+    learning_rate: float,
+    told: Callable[[int, list[Problem], float], None],
+) -> int:
+    """Train a model to predict completions and their ends.
+
+    Args:
+        model: The model, on its device.
+        tokenizer: Its tokenizer.
+        batches: A batch for each step.
+        steps: Their number; the learning rate rises for 100 of them and falls to 0 along a cosine.
+        learning_rate: At its highest.
+        told: Told the number of steps done, the last batch and its mean loss in nats per token.
+
+    Returns:
+        The number of tokens that were predicted.
+    """
     matrices = [p for n, p in model.named_parameters() if n.endswith("_proj.weight")]
     others = [p for n, p in model.named_parameters() if not n.endswith("_proj.weight")]
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.Muon(matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0),
     ]
-    rng = random.Random(seed)
-    streams = {k: pretraining_problems(rng, [k]) for k in range(1, most_operations + 1)}
-    for step in range(steps):
+    device = next(model.parameters()).device
+    predicted = 0
+    for step, batch in zip(range(steps), batches, strict=True):
         done = step / steps
         rate = learning_rate * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * done))
-        longest = min(most_operations, 2 + int(done * 40))
-        k = rng.randint(1, longest)
-        problems = list(itertools.islice(streams[k], max(8, tokens_per_step // (15 * k + 8))))
-        ids, mask = encode_batch(problems, tokenizer)
+        ids, mask = encode_batch(batch, tokenizer)
+        predicted += int(mask.sum())
         loss = completion_loss(model, ids.to(device), mask.to(device))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -146,9 +195,8 @@ def pretrain(
                 group["lr"] = rate
             optimizer.step()
             optimizer.zero_grad()
-        if (step + 1) % 500 == 0:
-            log(f"pretraining step {step + 1}/{steps}: operations {k}, loss {loss.item():.4f}")
-    return model.eval(), tokenizer
+        told(step + 1, batch, loss.item())
+    return predicted
 
 
 @torch.no_grad()
