@@ -42,12 +42,14 @@
 #   KL grows as n to the 0.41; rank correlation with the true risk: plan 0.83, certificate and gap
 #   -0.30, certificate alone 0.87.
 # - In language.cpu weak the plan's choice from pilots costs 0% of target risk over the best
-#   difficulty, the best baseline (lower middle) -1%; KL grows as n to the 0.63; rank correlation
-#   with the true risk: plan 0.97, certificate and gap -0.17, certificate alone 0.33.
+#   difficulty (0% with pilots on mixtures too), the best baseline (lower middle) -1%; KL grows as
+#   n to the 0.63; rank correlation with the true risk: plan 0.97, certificate and gap -0.17,
+#   certificate alone 0.33.
 # - In language.cpu strong the plan's choice from pilots costs 0% of target risk over the best
-#   difficulty, the best baseline (upper middle) -1%; KL grows as n to the 0.65; rank correlation
-#   with the true risk: plan 0.98, certificate and gap 0.29, certificate alone 0.22.
-# - Of 360 certificates 0.0% lie below the measured risk on their own training distribution; delta
+#   difficulty (0% with pilots on mixtures too), the best baseline (upper middle) -1%; KL grows as
+#   n to the 0.65; rank correlation with the true risk: plan 0.98, certificate and gap 0.29,
+#   certificate alone 0.22.
+# - Of 396 certificates 0.0% lie below the measured risk on their own training distribution; delta
 #   is 0.05.
 
 # %% [markdown]
