@@ -36,11 +36,14 @@ def check_weights(
         document: The certificate.
         report: Is added to.
         checkpoint: Folder of the fine-tuned model, or the file of a posterior.
-        prior: Folder before fine-tuning; for an adapter without, its factors were 0.
+        prior: Folder before fine-tuning. Without it nothing is checked, but for an adapter whose
+            factors were 0 in the prior, which the base then stands for.
         network: Folder of a network drawn from the posterior.
     """
-    adapter = document["prior"]["base"] is not None
-    if document["object"]["kind"] == "compressed" or (prior is None and not adapter):
+    base = document["prior"]["base"]
+    adapter = base is not None
+    at_zero = adapter and document["prior"]["centre"]["sha256"] == base["sha256"]
+    if document["object"]["kind"] == "compressed" or (prior is None and not at_zero):
         return
     dtype = "float32" if adapter else document["environment"]["dtype"]
     after = _centre(read_weights(checkpoint), is_file=checkpoint.is_file())

@@ -112,6 +112,16 @@ def checked(document, inputs):
     return report
 
 
+def test_a_prior_that_is_not_given_leaves_the_weights_unchecked(runs, checkpoints, halves):
+    """The checkpoint alone does not say which of its factors were trained."""
+    case = "adapter/certificate.json"
+    without = checked(
+        read(runs / case), inputs_of(runs, checkpoints, halves, case, None, prior=None)
+    )
+    assert without.findings == []
+    assert "prior.centre.sha256" in without.unchecked
+
+
 @pytest.mark.parametrize(("case", "network"), CASES.items())
 def test_real_runs_agree_with_their_inputs(runs, checkpoints, halves, case, network):
     inputs = inputs_of(runs, checkpoints, halves, case, network)
