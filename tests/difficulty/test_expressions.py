@@ -136,7 +136,7 @@ def test_nothing_hangs_or_crashes(text):
         same(text, text)
     except UnreadableError:
         pass
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 10
 
 
 @settings(max_examples=200, deadline=None)
