@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from pacbayes.errors import InputError
 
 LOCK = ".lock"
@@ -25,6 +23,8 @@ def claimed(folder: Path) -> Iterator[None]:
     Raises:
         InputError: Another process that is still alive holds it, or it cannot be written to.
     """
+    from filelock import FileLock, Timeout  # 25 ms, which no other use of this module needs
+
     lock = FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
