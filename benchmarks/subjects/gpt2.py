@@ -14,7 +14,6 @@ fine-tuning holds it.
 from __future__ import annotations
 
 import itertools
-import math
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from pacbayes.sample.build import write_jsonl
-from pacbayes.sample.pretrain import completion_loss, encode_batch, exact_match, make_tokenizer
+from pacbayes.sample.pretrain import exact_match, make_tokenizer, train
 from pacbayes.sample.problems import BASE_OPERATORS, MODULUS, VARIANT_OPERATOR, Problem
 from subjects import full
 from subjects.rungs import Rung
@@ -116,35 +115,34 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
     return model
 
 
+def _batches(rng: random.Random) -> Iterator[list[Problem]]:
+    streams = {k: chains(rng, [k], BASE_OPERATORS) for k in OPERATIONS}
+    for step in range(STEPS):
+        k = rng.randint(1, min(len(OPERATIONS), 2 + int(step / STEPS * 40)))
+        yield list(itertools.islice(streams[k], TOKENS_PER_STEP // (8 * k + 2)))
+
+
 def pretrain(folder: Path) -> None:
     """Trains it on chains without the variant operator, matrices by Muon and the rest by AdamW."""
     torch.manual_seed(0)
     tokenizer = make_tokenizer()
     tokenizer.model_max_length = 64
     model: Any = make_model(tokenizer)
-    inside = {n: p for n, p in model.named_parameters() if p.ndim == 2 and ".h." in n}
-    others = [p for n, p in model.named_parameters() if n not in inside]
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(list(inside.values()), weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
-    rng = random.Random(0)
-    streams = {k: chains(rng, [k], BASE_OPERATORS) for k in OPERATIONS}
-    for step in range(STEPS):
-        done = step / STEPS
-        rate = LEARNING_RATE * min(1.0, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * done))
-        k = rng.randint(1, min(len(OPERATIONS), 2 + int(done * 40)))
-        problems = list(itertools.islice(streams[k], TOKENS_PER_STEP // (8 * k + 2)))
-        loss = completion_loss(model, *encode_batch(problems, tokenizer))
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.step()
-            optimizer.zero_grad()
-        if (step + 1) % 250 == 0:
-            print(f"step {step + 1}/{STEPS}: operations {k}, loss {loss.item():.4f}", flush=True)
+
+    def told(step: int, batch: list[Problem], loss: float) -> None:
+        if step % 250 == 0:
+            k = batch[0].difficulty
+            print(f"step {step}/{STEPS}: operations {k}, loss {loss:.4f}", flush=True)
+
+    train(
+        model,
+        tokenizer,
+        _batches(random.Random(0)),
+        steps=STEPS,
+        learning_rate=LEARNING_RATE,
+        told=told,
+        is_matrix=lambda name, parameter: parameter.ndim == 2 and ".h." in name,
+    )
     model.eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     for name, stream in (

@@ -160,8 +160,11 @@ def train(
     steps: int,
     learning_rate: float,
     told: Callable[[int, list[Problem], float], None],
+    is_matrix: Callable[[str, torch.nn.Parameter], bool] = lambda name, _: name.endswith(
+        "_proj.weight"
+    ),
 ) -> int:
-    """Train a model to predict completions and their ends.
+    """Train a model to predict completions and their ends, matrices by Muon, the rest by AdamW.
 
     Args:
         model: The model, on its device.
@@ -170,12 +173,13 @@ def train(
         steps: Their number; the learning rate rises for 100 of them and falls to 0 along a cosine.
         learning_rate: At its highest.
         told: Told the number of steps done, the last batch and its mean loss in nats per token.
+        is_matrix: Which parameters are such matrices, by name and value; those of a Llama's layers.
 
     Returns:
         The number of tokens that were predicted.
     """
-    matrices = [p for n, p in model.named_parameters() if n.endswith("_proj.weight")]
-    others = [p for n, p in model.named_parameters() if not n.endswith("_proj.weight")]
+    matrices = [p for n, p in model.named_parameters() if is_matrix(n, p)]
+    others = [p for n, p in model.named_parameters() if not is_matrix(n, p)]
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.Muon(matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0),
