@@ -30,12 +30,12 @@ from pacbayes.files import write_atomically
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.opening import open_fine_tuned
 from pacbayes.runs import read_runs
+from pacbayes.runs.reading import RUN_FILE
 from pacbayes.stratum import losses_at_prior
 from pacbayes.sweep.cell import Study, settings_of
 from pacbayes.sweep.cells import Cell, cells_of
 from pacbayes.sweep.run import sweep
 from pacbayes.sweep.samples import read_part
-from pacbayes.sweep.strata import window_rules
 from pacbayes.sweep.study import Inputs, SetUp, set_up
 
 RESULTS = Path(__file__).parents[1] / "results" / "study"
@@ -55,13 +55,12 @@ def noted(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def inputs_of(size: Size, data: Path, base: Path) -> Inputs:
     """What `pacbayes sweep` is told."""
-    rules = window_rules(size.windows)
     return Inputs(
         base=base,
         pool=data / "pool.jsonl",
-        rules=rules,
+        rules=size.rules,
         strata_levels=None,
-        mixtures=mixtures_of(list(rules)),
+        mixtures=mixtures_of(list(size.rules)),
         test=(data / "tests.jsonl",),
         held_out_share=0.1,
         target=data / "target.jsonl",
@@ -71,7 +70,7 @@ def inputs_of(size: Size, data: Path, base: Path) -> Inputs:
 
 def make_cells(ready: SetUp, cells: Sequence[Cell], deadline: float, workers: int) -> int:
     """Make cells until there is no more time; how many are left."""
-    waiting = [c for c in cells if not (ready.out / c.name / "run.json").is_file()]
+    waiting = [c for c in cells if not (ready.out / c.name / RUN_FILE).is_file()]
     while waiting and time.monotonic() < deadline:
         now, waiting = waiting[:workers], waiting[workers:]
         started = time.monotonic()
@@ -104,12 +103,15 @@ def record(subject: str, label: str, size: Size, out: Path, results: Path) -> No
         "commit": _commit(),
         "device": _device(size.recipe.device),
         "versions": _versions(),
-        "strata": [{"name": f"{a}..{b}", "low": a, "high": b} for a, b in size.windows],
+        "strata": [
+            {"name": name, "low": low, "high": high}
+            for name, (low, high) in zip(size.rules, size.windows, strict=True)
+        ],
         "budgets": size.budgets,
         "seeds": size.seeds,
-        "mixtures": mixtures_of([f"{a}..{b}" for a, b in size.windows]),
+        "mixtures": mixtures_of(list(size.rules)),
         "target": {
-            "weights": {f"{a}..{b}": 1 / len(size.windows) for a, b in size.windows},
+            "weights": dict.fromkeys(size.rules, 1 / len(size.rules)),
             "n": size.n_target,
         },
         "recipe": asdict(size.recipe),
@@ -209,7 +211,7 @@ def make_base(
     grid = cells_of(names, size.budgets, size.seeds)
     cells = [cell for cell in grid if is_wanted(cell.stratum, cell.budget)]
     left = make_cells(ready, cells, deadline, arguments.workers)
-    first = next((c for c in cells if (ready.out / c.name / "run.json").is_file()), None)
+    first = next((c for c in cells if (ready.out / c.name / RUN_FILE).is_file()), None)
     if first is not None:
         noted(ready.out / "base.json", lambda: risks_of_base(ready.study, first, ready.out))
     return left

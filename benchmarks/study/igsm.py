@@ -111,11 +111,11 @@ def pretrain(
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     known = {}
-    for low, high in size.windows:
+    for name, (low, high) in zip(size.rules, size.windows, strict=True):
         problems = _take(
             pretraining_problems(random.Random(f"{seed}:known"), range(low, high + 1)), 400
         )
-        known[f"{low}..{high}"] = exact_match(model, tokenizer, problems)
+        known[name] = exact_match(model, tokenizer, problems)
     return {
         "most_operations": how.most_operations,
         "steps": how.steps,

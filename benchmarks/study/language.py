@@ -46,7 +46,6 @@ from pacbayes.sample.pretrain import Shape, exact_match, make_model, make_tokeni
 from pacbayes.sample.problems import Problem
 from pacbayes.sweep.recipe import Recipe
 
-Window = tuple[int, int]
 Log = Callable[[str], None]
 
 ECHO = "="
@@ -197,7 +196,7 @@ def write_data(size: Size, folder: Path, *, seed: int) -> dict[str, Any]:
             "for_fine_tuning": sum(map(prose.for_fine_tuning, sentences)),
             "units": len(units),
         },
-        "units": {name: _by_window(chosen, size.windows) for name, chosen in files.items()},
+        "units": {name: _by_stratum(chosen, size) for name, chosen in files.items()},
     }
 
 
@@ -324,6 +323,9 @@ def _words(phrase: str) -> int:
     return phrase.count(" ") + 1
 
 
-def _by_window(units: Sequence[Problem], windows: Sequence[Window]) -> dict[str, int]:
+def _by_stratum(units: Sequence[Problem], size: Size) -> dict[str, int]:
     counts = Counter(unit.difficulty for unit in units)
-    return {f"{a}..{b}": sum(counts[k] for k in range(a, b + 1)) for a, b in windows}
+    return {
+        name: sum(counts[k] for k in range(low, high + 1))
+        for name, (low, high) in zip(size.rules, size.windows, strict=True)
+    }

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pacbayes.planning.rules import Rule
 from pacbayes.sweep.recipe import Recipe
+from pacbayes.sweep.strata import window_rules
 
 BASES = ("weak", "strong")
 
@@ -35,6 +37,11 @@ class Size:
     n_target: int
     recipe: Recipe
     pretraining: Mapping[str, Any]
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """The strata by name, from the easiest."""
+        return window_rules(self.windows)
 
 
 class Subject(Protocol):
