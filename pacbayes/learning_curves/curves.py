@@ -73,6 +73,13 @@ class Curves:
         part: Floats = expit(self.exponent[:, None] * np.log(self.scale / budget))
         return part
 
+    def by_log_budget(self, budget: float | Floats) -> Floats:
+        """Return the derivative of R(d, budget) by ln budget, shape (fits, D)."""
+        unlearnt = self.unlearnt(budget)
+        span = self.base_risk[:, None] - self.asymptote
+        slope: Floats = -span * self.exponent[:, None] * unlearnt * (1 - unlearnt)
+        return slope
+
     def with_base_risk(self, base_risk: float) -> Curves:
         """Return curves that start at another r₀ and keep c_d, k_d and g."""
         return replace(self, base_risk=np.full(len(self), float(base_risk)))

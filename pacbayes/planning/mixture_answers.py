@@ -21,7 +21,7 @@ from pacbayes.planning.mixtures import (
     recommend_mixture,
     try_mixtures,
 )
-from pacbayes.planning.mixtures.by_forecast import in_words
+from pacbayes.planning.mixtures.by_forecast import central_interval, in_words
 from pacbayes.planning.pilots import Pilots
 
 Floats = NDArray[np.float64]
@@ -83,13 +83,12 @@ class Mixer:
             return None
         place, risk = self.tried.best(budget)
         weights = self.tried.weights[place]
-        low, high = np.quantile(risk, [(1 - self.level) / 2, (1 + self.level) / 2])
-        more = float(self.tried.by_log_budget(budget, place).mean()) / budget
+        more = float(self.tried.curves.by_log_budget(budget)[:, place].mean()) / budget
         single = found.best_single_stratum
         alone = found.single_risk[single]
         return Mixture(
             weights=dict(zip(self.strata, weights.tolist(), strict=True)),
-            predicted_risk=_forecast(float(risk.mean()), (float(low), float(high))),
+            predicted_risk=_forecast(float(risk.mean()), central_interval(risk, self.level)),
             best_single_stratum=single,
             # runs at one set of shares do not tell one stratum's examples from another's
             marginal_value={
@@ -119,8 +118,7 @@ class Mixer:
                     delta=self.fitted.delta,
                 )
             )
-            low, high = np.quantile(bound, [(1 - self.level) / 2, (1 + self.level) / 2])
-            return _forecast(float(bound.mean()), (float(low), float(high)))
+            return _forecast(float(bound.mean()), central_interval(bound, self.level))
         few = np.linspace(0, len(risk) - 1, _CERTIFIED_FITS).astype(int)
         found = forecast_certificate(
             weights=weights,

@@ -100,7 +100,7 @@ def recommend_mixture(
         mixed = mixed_risk(rule, fits, target, searched.weights, budget)
     gain = pure[single] - mixed.risk
     missed = check.miss * float(mixed.risk.mean())
-    gains = check.trusted and _interval(gain, level)[0] > missed
+    gains = check.trusted and central_interval(gain, level)[0] > missed
     weights = searched.weights if gains else np.eye(k)[single]
     chosen = mixed_risk(rule, fits, target, weights, budget)
     marginal = chosen.by_example(weights, budget)
@@ -108,15 +108,16 @@ def recommend_mixture(
         budget=budget,
         weights=_named(strata, weights),
         predicted_risk=float(chosen.risk.mean()),
-        predicted_risk_interval=_interval(chosen.risk, level),
+        predicted_risk_interval=central_interval(chosen.risk, level),
         best_single_stratum=strata[single],
         single_risk=_named(strata, [risk.mean() for risk in pure]),
         searched_weights=_named(strata, searched.weights),
         gain=float(gain.mean()),
-        gain_interval=_interval(gain, level),
+        gain_interval=central_interval(gain, level),
         marginal_value=_named(strata, marginal.mean(axis=0)),
         marginal_value_interval={
-            name: _interval(column, level) for name, column in zip(strata, marginal.T, strict=True)
+            name: central_interval(column, level)
+            for name, column in zip(strata, marginal.T, strict=True)
         },
         stationarity_gap=searched.gap,
         rule=rule,
@@ -168,7 +169,8 @@ def _thinned(curves: Curves) -> Curves:
     )
 
 
-def _interval(values: Floats, level: float) -> Interval:
+def central_interval(values: Floats, level: float) -> Interval:
+    """Return the quantiles that leave (1 − level)/2 of the values out on either side."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -192,7 +194,7 @@ def _statement(
     gains: bool,
     check: MixingCheck,
 ) -> str:
-    name, (low, high) = strata[single], _interval(gain, level)
+    name, (low, high) = strata[single], central_interval(gain, level)
     if searched[single] == 1:
         return f"No mixture is predicted to do better than {name} alone."
     predicted = (

@@ -41,14 +41,6 @@ class TriedMixtures:
         place = int(risk.mean(axis=0).argmin())
         return place, risk[:, place]
 
-    def by_log_budget(self, budget: float, place: int) -> Floats:
-        """Derivative of a mixture's risk by ln n, shape (fits,)."""
-        curves = self.curves
-        unlearnt = curves.unlearnt(budget)[:, place]
-        span = curves.base_risk - curves.asymptote[:, place]
-        slope: Floats = -span * curves.exponent * unlearnt * (1 - unlearnt)
-        return slope
-
 
 def try_mixtures(
     *,

@@ -91,9 +91,7 @@ def equivalent_budgets(curves: Curves, weights: Floats, budget: float) -> Mixed:
     useful = _useful(curves, ~useless, weights, budget)
     alone = np.where(useless, curves.risk(budget), 0.0)
     share = 1 - useless @ weights
-    unlearnt = curves.unlearnt(budget)
-    span = curves.base_risk[:, None] - curves.asymptote
-    rise = np.where(useless, -span * curves.exponent[:, None] * unlearnt * (1 - unlearnt), 0.0)
+    rise = np.where(useless, curves.by_log_budget(budget), 0.0)
     return Mixed(
         risk=alone @ weights + share * useful.risk,
         by_weight=np.where(
