@@ -12,6 +12,7 @@ import typer
 
 from pacbayes.cli.bound import bound
 from pacbayes.cli.bounds import bounds
+from pacbayes.cli.exit_codes import BAD_INPUT, INTERRUPTED
 from pacbayes.cli.plan import plan
 from pacbayes.cli.report import report
 from pacbayes.cli.score import score
@@ -21,9 +22,6 @@ from pacbayes.cli.sweep import sweep
 from pacbayes.cli.verify import verify
 from pacbayes.errors import InputError
 from pacbayes.version import __version__
-
-BAD_INPUT = 2
-INTERRUPTED = 130
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

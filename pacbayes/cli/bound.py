@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pacbayes.cli.config import apply_config
+from pacbayes.cli.exit_codes import VACUOUS
 from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pacbayes.models.fine_tuned import FineTuned
     from pacbayes.settings import Settings
 
-VACUOUS = 3
 
 _LOSSES = ("exact", "token", "nll")
 _OBJECTS = ("drawn", "compressed", "tokens")

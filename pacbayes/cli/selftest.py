@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pacbayes.cli.bound import prepare
+from pacbayes.cli.exit_codes import NOT_VERIFIED
 from pacbayes.errors import InputError
 from pacbayes.version import __version__
 
 if TYPE_CHECKING:
     from pacbayes.selftest import Finding
-
-FAILED = 4
 
 
 def selftest(
@@ -57,7 +56,7 @@ def selftest(
     else:
         typer.echo(_summary(found, device, seed, seconds))
     if _failures(found):
-        raise typer.Exit(FAILED)
+        raise typer.Exit(NOT_VERIFIED)
 
 
 def _line(check: str, figure: str, limit: str, result: str, what: str) -> str:

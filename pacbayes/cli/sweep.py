@@ -13,6 +13,7 @@ import typer
 
 from pacbayes.cli import sweep_options as options
 from pacbayes.cli.config import apply_config
+from pacbayes.cli.exit_codes import CELL_FAILED
 from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from pacbayes.sweep.run import Outcome
     from pacbayes.sweep.study import SetUp
     from pacbayes.sweep.workers import Engine
-
-
-FAILED = 1
 
 
 def _config(context: typer.Context, value: Path | None) -> Path | None:
@@ -259,7 +257,7 @@ def _make(
     else:
         _summary(found, out)
     if found.failed:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(CELL_FAILED)
 
 
 def _summary(found: Outcome, out: Path) -> None:

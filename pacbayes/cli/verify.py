@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pacbayes.cli.exit_codes import NOT_VERIFIED
 from pacbayes.errors import InputError
 
 if TYPE_CHECKING:
     from pacbayes.verify import Finding, Report
-
-FAILED = 4
 
 
 def verify(
@@ -77,7 +76,7 @@ def verify(
     else:
         _show(report, certificate)
     if report.findings:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(NOT_VERIFIED)
 
 
 def _described(report: Report) -> dict[str, Any]:

@@ -1,0 +1,8 @@
+"""What the exit code of a command means, beside 0: done."""
+
+CELL_FAILED = 1
+BAD_INPUT = 2
+VACUOUS = 3
+NOT_VERIFIED = 4
+"""A certificate, or the machine, did not pass its checks."""
+INTERRUPTED = 130
