@@ -262,5 +262,7 @@ def _make(
 
 def _summary(found: Outcome, out: Path) -> None:
     typer.echo(f"{len(found.runs)} cells finished, {len(found.failed)} failed: {out}")
+    if found.runs:
+        typer.echo(f"one page of them all: pacbayes report {out}")
     for name, error in found.failed.items():
         typer.echo(f"failed: {name}, {error} ({out / name / 'failed.json'})")

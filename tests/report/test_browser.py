@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 
 from pacbayes.plan import Plan
-from pacbayes.report.documents import read_documents
+from pacbayes.report.documents import Found, read_documents
 from pacbayes.report.page import page
 from tests.chromium import Chromium, find_chromium
 from tests.plans import hand_made_plan
+from tests.report.certificates import kl_certificate, kl_stratum
 from tests.test_certificate import make, make_stratum
 
 AXE = "axe-core@4.10.3"
+KINDS = Path(__file__).parents[1] / "verify" / "certificates"
+
+PLAN = hand_made_plan()
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed")
 
@@ -29,7 +33,7 @@ def folder(tmp_path_factory):
     strata = [make_stratum(name=name) for name in names[:2]]
     strata.append(make_stratum(name=names[2], risk_bound=(0.1, 1.0), vacuous=True))
     make(strata=tuple(strata)).write(folder / "certificate.json")
-    hand_made_plan().write(folder / "plan.json")
+    PLAN.write(folder / "plan.json")
     (folder / "report.html").write_bytes(page(read_documents([folder])))
     return folder
 
@@ -70,7 +74,11 @@ def test_the_slider_shows_what_the_plan_says_at_every_budget(opened, folder):
         spoken = opened.evaluate(
             "document.querySelector('input[type=range]').getAttribute('aria-valuetext')"
         )
-        assert output == spoken == f"{answer.budget:,} units"
+        assert spoken == f"{answer.budget:,} units"
+        assert output == (
+            f"{spoken}: difficulty {answer.optimal_difficulty.value:.3g}, target risk "
+            f"{answer.predicted_risk.value:.3f} (forecast)"
+        )
         mixture, parts, *_ = panel["cells"]
         wanted = [answer.objective.parts[name] for name in answer.objective.parts]
         assert [row[1] for row in parts[1:4]] == [f"{part.value:.4f}" for part in wanted]
@@ -119,6 +127,49 @@ def test_print_has_no_slider_and_nothing_folded_up(opened):
     assert opened.evaluate(folded) == 0
 
 
+def test_the_keyboard_reaches_all_there_is_to_do_and_shows_where_it_is(opened):
+    opened.evaluate("document.activeElement.blur()")
+    seen = []
+    while True:
+        opened.press("Tab")
+        now = opened.evaluate(
+            """(() => {
+                const at = document.activeElement, style = getComputedStyle(at);
+                return [at.localName, parseFloat(style.outlineWidth), at.textContent,
+                        at.scrollWidth > at.clientWidth];
+            })()"""
+        )
+        if now[0] == "body" or now in seen[:1]:
+            break
+        seen.append(now)
+    assert seen[0][2] == "Skip to the content"
+    assert all(width >= 2 for _, width, *_ in seen)
+    kinds = [kind for kind, *_ in seen]
+    counts = {kind: kinds.count(kind) for kind in ("a", "summary", "input")}
+    # a link to skip, two in the contents, one for each budget
+    assert counts == {"a": 3 + len(PLAN.budgets), "summary": 3, "input": 1}
+    assert all(scrolls for kind, *_, scrolls in seen if kind == "div")
+
+
+def test_what_does_not_fit_scrolls_by_itself_and_with_the_keyboard(opened):
+    try:
+        opened.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=400, height=800, deviceScaleFactor=1, mobile=False,
+        )  # fmt: skip
+        opened.evaluate("new Promise(resolve => setTimeout(resolve, 100))")
+        page = "document.documentElement"
+        assert opened.evaluate(f"{page}.scrollWidth <= {page}.clientWidth")
+        found = opened.evaluate(
+            """[...document.querySelectorAll(".wide")].filter(part => part.checkVisibility())
+            .map(part => [part.scrollWidth > part.clientWidth, part.tabIndex === 0])"""
+        )
+        assert [True, True] in found
+        assert all(scrolls == reached for scrolls, reached in found)
+    finally:
+        opened.send("Emulation.clearDeviceMetricsOverride")
+
+
 def test_without_a_script_every_budget_is_there(browser, folder):
     browser.send("Emulation.setScriptExecutionDisabled", value=True)
     browser.open(folder / "report.html")
@@ -146,12 +197,25 @@ def axe(tmp_path_factory):
     return Path(place, "node_modules", "axe-core", "axe.min.js").read_text()
 
 
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """A page of all kinds of certificates, of a hundred strata with long names, and of a plan."""
+    strata = [kl_stratum(name=f"{i} {'very-long-name-' * 9}", n=20 * i + 5) for i in range(99)]
+    strata.append(kl_stratum(name="<b>", risk=0.9, n_unscorable=3))
+    many = Found(path="many.json", document=kl_certificate(*strata))
+    plan = Found(path="plan.json", document=PLAN)
+    path = tmp_path_factory.mktemp("everything") / "report.html"
+    path.write_bytes(page([*read_documents([KINDS]), many, plan]))
+    return path
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(opened, axe, scheme):
-    opened.prefer(scheme)
-    opened.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-    opened.evaluate(axe)
-    found = opened.evaluate(
+def test_axe_finds_nothing(browser, everything, axe, scheme):
+    browser.prefer(scheme)
+    browser.open(everything)
+    browser.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    browser.evaluate(axe)
+    found = browser.evaluate(
         """axe.run().then(result => ({
             passes: result.passes.length,
             violations: result.violations.map(v => [v.id, v.nodes.map(n => n.html)]),
