@@ -46,6 +46,9 @@ def test_a_sweep_is_a_page_of_its_cells_the_small_ones_first(run, tmp_path):
     found = Page((tmp_path / "report.html").read_text())
     cells = [row[0].split("/")[-2] for row in found.table("On this page")]
     assert cells == ["3..4-500-0", "3..4-1000-0"]
+    assert run("sweep", "--format", "svg")[0] == 0
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert names == {f"{cell}.certificate.svg" for cell in cells}
 
 
 def test_markdown_for_a_model_card(run, tmp_path):

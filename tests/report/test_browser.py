@@ -64,6 +64,12 @@ def shown(browser):
     )
 
 
+def words(quantity):
+    """A number and its interval as the page has them."""
+    low, high = quantity.interval
+    return f"{quantity.value:.4f} [{low:.4f}, {high:.4f}]"
+
+
 def test_the_slider_shows_what_the_plan_says_at_every_budget(opened, folder):
     plan = Plan.read(folder / "plan.json")
     opened.evaluate("document.querySelector('input[type=range]').focus()")
@@ -79,11 +85,20 @@ def test_the_slider_shows_what_the_plan_says_at_every_budget(opened, folder):
             f"{spoken}: difficulty {answer.optimal_difficulty.value:.3g}, target risk "
             f"{answer.predicted_risk.value:.3f} (forecast)"
         )
-        mixture, parts, *_ = panel["cells"]
+        mixture, parts, *runs = panel["cells"]
         wanted = [answer.objective.parts[name] for name in answer.objective.parts]
         assert [row[1] for row in parts[1:4]] == [f"{part.value:.4f}" for part in wanted]
         assert [row[3] for row in parts[1:4]] == [part.status for part in wanted]
         assert parts[4][1] == f"{answer.objective.bound:.4f}"
+        assert f"target risk {words(answer.predicted_risk)}." in panel["text"]
+        assert f"target risk {words(answer.mixture.predicted_risk)};" in panel["text"]
+        assert f"take {answer.mixture.best_single_stratum}." in panel["text"]
+        gap = answer.objective.extrapolation_gap
+        assert parts[3][1:3] == words(gap).split(" ", 1)
+        assert [[row[0], row[2], row[4]] for rows in runs for row in rows[1:]] == [
+            [f"{run.difficulty:.3g}", f"{run.risk_bound[1]:.4f}", f"{run.bound.value:.4f}"]
+            for run in answer.observed or ()
+        ]
         shares = {row[0]: float(row[1].split()[0]) / 100 for row in mixture[1:]}
         assert shares == pytest.approx(answer.mixture.weights, abs=0.0005)
         assert f"difficulty {answer.optimal_difficulty.value:.3g} " in panel["text"]

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from pacbayes.bounds import certified
 from pacbayes.certificate import Certificate, Delta, LedgerEntry
 from pacbayes.decimals import outward, up
 from pacbayes.plan import Plan
@@ -14,7 +15,7 @@ from pacbayes.report.halving import halving
 from pacbayes.report.ladder import ladder
 from pacbayes.report.page import page
 from tests.plans import hand_made_plan
-from tests.report.certificates import kl_certificate, kl_stratum
+from tests.report.certificates import LOG_COST, kl_certificate, kl_stratum
 from tests.report.pages import Page
 from tests.test_certificate import make
 
@@ -45,6 +46,13 @@ def test_strata_and_their_parts_are_those_of_the_certificate(certificate):
     assert risks[1][5:8] == ["–", "–", "–"]
 
 
+def at(stratum, **changes):
+    """The theorem of `kl_stratum` at another n or KL."""
+    terms = {"n": stratum.n, "kl": 644.7, "delta": 0.04} | changes
+    terms["kl"] += LOG_COST
+    return certified("seeger_maurer", empirical_risk=stratum.empirical_risk_bound[1], **terms)
+
+
 def test_break_even_numbers_and_ladders(certificate):
     _, found = made(certificate)
     rows = found.table("Break-even numbers")
@@ -57,7 +65,11 @@ def test_break_even_numbers_and_ladders(certificate):
             else f"{wanted.n:,} ({wanted.n / stratum.n:.3g} times)"
         )
         if wanted.kl is not None:
-            assert float(row[6].replace(",", "")) <= wanted.kl
+            # what is shown does it, and little less does not
+            n, kl = (float(row[i].split()[0].replace(",", "")) for i in (4, 6))
+            half = stratum.risk_bound[1] / 2 * (1 + 1e-9)
+            assert at(stratum, n=n) <= half < at(stratum, n=n - 2)
+            assert at(stratum, kl=kl) <= half < at(stratum, kl=kl + 0.2)
     rows = found.table("Upper bounds on the risk")
     for place, stratum in enumerate(certificate.strata):
         wanted = {rung.name: rung for rung in ladder(certificate, stratum)}
