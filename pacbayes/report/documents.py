@@ -48,7 +48,8 @@ def read_documents(paths: Iterable[Path]) -> list[Found]:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    below = sorted(filter(Path.is_dir, path.iterdir()), key=_by_number)
+    # not iterdir, which fails where a folder may not be read
+    below = sorted(filter(Path.is_dir, path.glob("*")), key=_by_number)
     found = _in_folder(path) or [file for folder in below for file in _in_folder(folder)]
     if not found:
         raise InputError(

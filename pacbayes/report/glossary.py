@@ -26,6 +26,7 @@ _OF_CERTIFICATES: Mapping[str, str] = MappingProxyType(
         "n": "independent examples that a bound rests on",
         "δ": "the probability, over the choice of the data, that a certificate is wrong; its "
         "confidence is 1 − δ",
+        "event": "what happens with probability 1 − δ or more; bounds on one event hold together",
         "held-out risk": "the mean loss on examples that neither trained nor certified the model",
     }
 )

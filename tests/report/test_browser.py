@@ -166,6 +166,26 @@ def test_the_keyboard_reaches_all_there_is_to_do_and_shows_where_it_is(opened):
     assert all(scrolls for kind, *_, scrolls in seen if kind == "div")
 
 
+def test_a_screen_reader_is_told_names_captions_and_what_changes(opened):
+    assert opened.evaluate("document.documentElement.lang") == "en"
+    assert opened.evaluate("document.title").startswith("Certificate of “easy” (nll loss)")
+    nodes = opened.send("Accessibility.getFullAXTree")["nodes"]
+    found = {}
+    for node in nodes:
+        found.setdefault(node.get("role", {}).get("value"), []).append(node)
+    names = {role: [n["name"]["value"] for n in found[role]] for role in ("image", "table")}
+    assert len(names["image"]) == 3
+    assert all(names["image"])
+    assert all(names["table"])
+    assert len(set(names["table"])) == len(names["table"])
+    (slider,), (status,) = found["slider"], found["status"]
+    assert slider["name"]["value"] == "Budget"
+    assert slider["description"]["value"] == "Arrow keys move it too."
+    live = {entry["name"]: entry["value"]["value"] for entry in status["properties"]}
+    assert live["live"] == "polite"
+    assert {"banner", "navigation", "main", "rowheader", "columnheader"} <= set(found)
+
+
 def test_what_does_not_fit_scrolls_by_itself_and_with_the_keyboard(opened):
     try:
         opened.send(
