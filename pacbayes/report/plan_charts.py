@@ -111,6 +111,7 @@ def decomposition_chart(plan: Plan, answer: BudgetPlan) -> list[Markup]:
         bottom_axis(across, ticks(across.low, across.high), _BOTTOM, _TOP,
                     "difficulty of the training data"),
         left_axis(up, ticks(0, up.high), _LEFT, _RIGHT, f"target risk ({plan.loss} loss)"),
+        line(_LEFT, up(1.0), _RIGHT, up(1.0), "edge") if up.high > 1 else None,
         path(xs, bound, "bound"),
         area(xs, [up(v) for v in parts.lower], [up(v) for v in parts.upper], "veil"),
         path(xs, [up(v) for v in parts.predicted_risk], "predicted"),
@@ -150,7 +151,7 @@ def _nearest(plan: Plan, wanted: float) -> int:
 
 
 def _reach(plan: Plan) -> float:
-    """One axis for all budgets, so that they can be compared; to 1 or a little more at most."""
+    """One axis for all budgets, so that they can be compared; nothing true lies above 2."""
     highest = max(
         max(
             *answer.by_difficulty.bound,
@@ -160,7 +161,7 @@ def _reach(plan: Plan) -> float:
         )
         for answer in plan.budgets
     )
-    return min(1.2, 1.05 * highest)
+    return min(2.0, 1.05 * highest)
 
 
 def _parts_legend(plan: Plan, answer: BudgetPlan) -> Markup:
@@ -174,6 +175,8 @@ def _parts_legend(plan: Plan, answer: BudgetPlan) -> Markup:
         ("optimum", "least expected regret"),
         (f"least-bound {answer.certificate_optimal_difficulty.status}", "least bound"),
     ]
+    if _reach(plan) > 1:
+        entries.append(("edge", "above it, a bound is vacuous"))
     if min(parts.extrapolation_gap) < 0:
         entries.insert(3, ("taken-away", "negative extrapolation gap"))
     if answer.observed:

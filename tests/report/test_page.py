@@ -9,7 +9,7 @@ import pytest
 from pacbayes.bounds import certified
 from pacbayes.certificate import Certificate, Delta, LedgerEntry
 from pacbayes.decimals import outward, up
-from pacbayes.plan import Plan
+from pacbayes.plan import Plan, Quantity
 from pacbayes.report.documents import Found
 from pacbayes.report.halving import halving
 from pacbayes.report.ladder import ladder
@@ -207,3 +207,17 @@ def test_a_hundred_strata_take_seconds_at_most():
 
 def test_the_same_documents_give_the_same_page(certificate):
     assert made(certificate)[0] == made(certificate)[0]
+
+
+def test_the_least_bound_is_drawn_at_its_number_not_on_the_forecast_curve():
+    plan = hand_made_plan(budgets=(1000,))
+    (answer,) = plan.budgets
+    gap = Quantity(value=0.2, interval=None, status="certificate")
+    parts = dataclasses.replace(answer.objective, generalization_gap=gap)
+    lower = dataclasses.replace(plan, budgets=(dataclasses.replace(answer, objective=parts),))
+    # in a chart from 274 at 0 to 34 at the top, less half of the square
+    top = 1.05 * max(answer.by_difficulty.bound)
+    for drawn in (plan, lower):
+        squares = [a for t, a in made(drawn)[1].tags if t == "rect" and "least" in a["class"]]
+        wanted = 274 - 240 * drawn.budgets[0].objective.bound / top - 4.5
+        assert float(squares[1]["y"]) == pytest.approx(wanted, abs=0.06)
