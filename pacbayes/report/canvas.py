@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 FORMATS = ("png", "svg")
+DPI = 150
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -37,5 +38,5 @@ def figure_bytes(draw: Callable[[], Any], suffixes: Iterable[str]) -> dict[str, 
 def _saved(figure: Any, suffix: str) -> bytes:
     buffer = io.BytesIO()
     metadata = {"Date": None} if suffix == "svg" else None
-    figure.savefig(buffer, dpi=150, format=suffix, metadata=metadata)
+    figure.savefig(buffer, dpi=DPI, format=suffix, metadata=metadata)
     return buffer.getvalue()

@@ -21,6 +21,8 @@ _COLOURS: dict[Part, str] = {
     "log_term": "#f0c29e",
 }
 _HELD_OUT = "#17603f"
+_TALLEST = 100.0
+"""Inches; matplotlib refuses images of 65,536 pixels."""
 
 
 def certificate_figure(certificate: Certificate) -> Any:
@@ -29,7 +31,7 @@ def certificate_figure(certificate: Certificate) -> Any:
     Below it the certified interval, and that of the held-out risk.
     """
     strata = certificate.strata
-    figure = new_figure(9.0, 1.6 + 0.6 * len(strata))
+    figure = new_figure(9.0, min(1.6 + 0.6 * len(strata), _TALLEST))
     axes = figure.add_subplot()
     floor = [0.0] * len(strata)
     for part, colour in _COLOURS.items():

@@ -1,11 +1,14 @@
 """`pacbayes report`: every format, and bad input that leaves nothing."""
 
+import dataclasses
 import json
 import xml.etree.ElementTree as ET
 
 import pytest
 
 from pacbayes.cli import main
+from pacbayes.report.canvas import DPI
+from pacbayes.report.figure import certificate_figure
 from tests.plans import hand_made_plan
 from tests.report.certificates import kl_certificate, kl_stratum
 from tests.report.pages import Page
@@ -64,6 +67,13 @@ def test_figures_in_a_folder(run, tmp_path):
     drawing = (tmp_path / "figures" / "certificate.svg").read_text()
     ET.fromstring(drawing)
     assert "$\\frac{&lt;b&gt;$" in drawing
+
+
+def test_a_figure_of_very_many_strata_can_still_be_written():
+    stratum = kl_stratum(held_out=None)
+    strata = [dataclasses.replace(stratum, name=str(i)) for i in range(740)]
+    height = certificate_figure(kl_certificate(*strata)).get_size_inches()[1]
+    assert height * DPI < 2**16
 
 
 @pytest.mark.parametrize(
