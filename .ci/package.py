@@ -125,10 +125,8 @@ def use(programs, place):
     inputs = ["--checkpoint", sample / "adapters" / "easy", "--data", data]
     job = [*inputs, "--loss", "token", "--passes", 1, "--require-nonvacuous", "--out", "run"]
     printed = run(programs / "pacbayes-bound", *job, cwd=place)
-    lines = [
-        line.rstrip() for line in printed.splitlines() if line.startswith(("stratum ", data.stem))
-    ]
-    print("pacbayes-bound:", *lines, sep="\n  ")
+    table = [line for line in printed.splitlines() if line.startswith(("stratum ", data.stem))]
+    print("pacbayes-bound:", *table, sep="\n  ")
     prior = ["--prior", sample / "initial_adapter", "--draws", "run/draws"]
     found = run(pacbayes, "verify", "run/certificate.json", *inputs, *prior, cwd=place)
     print(f"pacbayes verify: {found.splitlines()[0]}")
