@@ -57,7 +57,7 @@ clean: ## remove the environment, caches and the demo's results
 	$(BIN)/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
 	@touch $@
 
-# the pages are made from the sources as text, but for one environment to take care of
+# modules are read as text, but the page of commands asks the program
 .venv/.documenting: .venv/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[docs]' --constraint constraints.txt
 	@touch $@
