@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -20,12 +21,12 @@ from tests.report.certificates import kl_certificate, kl_stratum
 from tests.test_certificate import make, make_stratum
 
 AXE = "axe-core@4.10.3"
-KINDS = Path(__file__).parents[1] / "verify" / "certificates"
-
-PLAN = hand_made_plan()
 AXE_SHA512 = (
     "Xm7bpRXnDSX2YE2YFfBk2FnF0ep6tmG7xPh8iHee8MIcrgq762Nkce856dYtJYLkuIoYZvGfTs/PbZhideTcEg=="
 )
+KINDS = Path(__file__).parents[1] / "verify" / "certificates"
+
+PLAN = hand_made_plan()
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed")
 
