@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +21,14 @@ def verify(
     certificate: Annotated[Path, typer.Argument(help="A certificate.json.", show_default=False)],
     checkpoint: Annotated[
         Path | None,
-        typer.Option(help="The fine-tuned model's folder, or the file of an optimised posterior."),
+        typer.Option(help="The fine-tuned model's folder."),
+    ] = None,
+    posterior: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of a posterior that is centred elsewhere; with --checkpoint the one beside "
+            "the certificate."
+        ),
     ] = None,
     prior: Annotated[Path | None, typer.Option(help="Folder before fine-tuning.")] = None,
     base: Annotated[Path | None, typer.Option(help="Base model of an adapter.")] = None,
@@ -53,9 +60,11 @@ def verify(
     """
     from pacbayes.verify import Inputs, UnreadableError, check_inputs, read
     from pacbayes.verify import verify as recompute
+    from pacbayes.verify.inputs import posterior_beside
 
     inputs = Inputs(
         checkpoint=checkpoint,
+        posterior=posterior,
         prior=prior,
         base=base,
         network=network,
@@ -68,6 +77,8 @@ def verify(
         document = read(certificate)
         report = recompute(document)
         if not report.findings:
+            if checkpoint is not None and posterior is None:
+                inputs = replace(inputs, posterior=posterior_beside(certificate, document))
             check_inputs(document, report, inputs)
     except UnreadableError as error:
         raise InputError(str(error)) from None

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pacbayes.verify.comparisons import Report
+from pacbayes.verify.factors import change_of_product
 from pacbayes.verify.reading import UnreadableError
-from pacbayes.verify.tensors import Weights, family_in, read_weights, rounded
+from pacbayes.verify.tensors import Weights, notes_in, read_weights, rounded
 
 RELATIVE = 1e-9
 """Of sums over weights, which the certificate has in float64 to 1.5e-13."""
@@ -26,62 +27,101 @@ _STEPS, _LOWEST = 32, -512
 def check_weights(
     document: dict[str, Any],
     report: Report,
-    checkpoint: Path,
+    *,
+    checkpoint: Path | None,
+    posterior: Path | None,
     prior: Path | None,
     network: Path | None,
 ) -> None:
     """Groups are the tensors that changed; their sizes, distances and prior scales are right.
 
     Args:
-        document: The certificate.
+        document: The certificate, of a posterior or of a network drawn from it.
         report: Is added to.
-        checkpoint: Folder of the fine-tuned model, or the file of a posterior.
+        checkpoint: Folder of the fine-tuned model; not needed with a posterior.
+        posterior: File of the posterior, if it is centred elsewhere.
         prior: Folder before fine-tuning. Without it nothing is checked, but for an adapter whose
             factors were 0 in the prior, which the base then stands for.
         network: Folder of a network drawn from the posterior.
     """
     base = document["prior"]["base"]
-    adapter = base is not None
-    at_zero = adapter and document["prior"]["centre"]["sha256"] == base["sha256"]
-    if document["object"]["kind"] == "compressed" or (prior is None and not at_zero):
+    at_zero = base is not None and document["prior"]["centre"]["sha256"] == base["sha256"]
+    if prior is None and not at_zero:
         return
-    dtype = "float32" if adapter else document["environment"]["dtype"]
-    after = _centre(read_weights(checkpoint), is_file=checkpoint.is_file())
     before = {} if prior is None else read_weights(prior)
+    dtype = _dtype(document)
+    trained = None if checkpoint is None else _Values(read_weights(checkpoint), before, dtype)
+    centre = trained if posterior is None else _Values(_means(posterior), before, dtype)
+    if centre is None:
+        return
     groups = {group["name"]: i for i, group in enumerate(document["posterior"]["groups"])}
-    names = [f"posterior.groups[{i}].name" for i in groups.values()]
-    values = _Values(after, before, dtype)
-    changed = [name for name in sorted(after) if values.changed(name)]
+    _check_names(report, groups, sorted(centre.after) if trained is None else trained.changed)
+    known = [name for name in groups if name in centre.after]
+    scales = _own_scales(centre, known, prior, adapter=base is not None)
     moved = "; factors " in document["posterior"]["choice"]
-    if moved or checkpoint.is_file():
-        changed = [name for name in sorted(after) if name in groups]
-    report.equal("posterior.groups", sorted(groups), changed, *names)
-    scales = _own_scales(values, [n for n in changed if n in groups], prior, adapter=adapter)
-    for name, i in groups.items():
-        if name not in after:
-            continue
-        group, at = document["posterior"]["groups"][i], f"posterior.groups[{i}]"
-        report.equal(f"{at}.size", group["size"], after[name].size)
-        if not moved:
-            found = values.distance_squared(name)
-            close = math.isclose(group["distance_squared"], found, rel_tol=RELATIVE, abs_tol=1e-300)
-            report.holds(close, f"{at}.distance_squared", group["distance_squared"], repr(found))
-            report.pinned.add(f"{at}.distance_squared")
-        if name in scales:
-            _check_scale(document, report, i, scales[name])
-    if checkpoint.is_file():
-        _check_spread(document, report, checkpoint)
-    alike = document["posterior"]["family"] == "gaussian" and not moved
+    for name in known:
+        _check_group(document, report, groups[name], centre, distances=not moved or bool(posterior))
+        _check_scale(document, report, groups[name], scales[name])
+    if posterior is not None:
+        report.equal("posterior.groups", sorted(groups), sorted(centre.after))
+        _check_spread(document, report, posterior)
+        if moved and trained is not None:
+            _check_products(report, known, trained, centre)
+    alike = document["posterior"]["family"] == "gaussian" and (not moved or posterior is not None)
     if document["object"]["kind"] == "drawn" and network is not None and alike:
-        _check_drawn(document, report, values, read_weights(network))
+        _check_drawn(document, report, centre, read_weights(network))
 
 
-def _centre(tensors: dict[str, Weights], *, is_file: bool) -> dict[str, Weights]:
-    """Means of a posterior's file; a folder's tensors are what they are."""
-    if not is_file:
-        return tensors
+def _dtype(document: dict[str, Any]) -> str:
+    """In what the model holds the covered tensors: an adapter's are never in half precision."""
+    dtype: str = document["environment"]["dtype"]
+    if document["prior"]["base"] is None:
+        return dtype
+    return "float64" if dtype == "float64" else "float32"
+
+
+def _means(posterior: Path) -> dict[str, Weights]:
     prefix = "means/"
-    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+    tensors = read_weights(posterior).items()
+    return {k.removeprefix(prefix): t for k, t in tensors if k.startswith(prefix)}
+
+
+def _check_names(report: Report, groups: dict[str, int], changed: Sequence[str]) -> None:
+    names = [f"posterior.groups[{i}].name" for i in groups.values()]
+    report.equal("posterior.groups", sorted(groups), list(changed), *names)
+
+
+def _check_group(
+    document: dict[str, Any], report: Report, place: int, centre: _Values, *, distances: bool
+) -> None:
+    """Size and distance of one tensor."""
+    group, at = document["posterior"]["groups"][place], f"posterior.groups[{place}]"
+    report.equal(f"{at}.size", group["size"], centre.after[group["name"]].size)
+    if distances:
+        recorded, found = group["distance_squared"], centre.distance_squared(group["name"])
+        close = math.isclose(recorded, found, rel_tol=RELATIVE, abs_tol=1e-300)
+        report.holds(close, f"{at}.distance_squared", recorded, repr(found))
+        report.pinned.add(f"{at}.distance_squared")
+
+
+def _check_products(report: Report, names: Sequence[str], trained: _Values, moved: _Values) -> None:
+    """Where both factors are covered their product is the checkpoint's; the others are its own."""
+    for name in names:
+        a_name, b_name = (name.replace(f".lora_{x}.", f".lora_{y}.") for x, y in ("BA", "AB"))
+        where, source = "posterior.choice", "posterior.centre.sha256"
+        if name not in trained.after:
+            raise UnreadableError(f"the checkpoint has no tensor {name!r} of the posterior.")
+        if a_name == b_name or not {a_name, b_name} <= set(names):
+            same = list(moved.posterior(name)) == list(trained.posterior(name))
+            report.holds(same, where, f"{name!r} moved alone", "that of the checkpoint", source)
+        elif name == a_name:
+            before, after = (
+                (values.posterior(a_name), values.posterior(b_name)) for values in (trained, moved)
+            )
+            rank = moved.after[a_name].shape[0]
+            change = change_of_product(before, after, rank, moved.dtype)
+            far = f"a product with {name!r} that is {change.distance:.3g} from the checkpoint's"
+            report.holds(change.explained, where, far, f"at most {change.allowed:.3g}", source)
 
 
 class _Values:
@@ -104,9 +144,14 @@ class _Values:
         """Of the posterior's centre."""
         return rounded(self.after[name].values(), self.dtype)
 
-    def changed(self, name: str) -> bool:
-        """Whether the centres differ in this tensor."""
-        return any(a != b for a, b in zip(self.posterior(name), self.prior(name), strict=True))
+    @property
+    def changed(self) -> list[str]:
+        """The tensors in which the centres differ."""
+        return [
+            name
+            for name in sorted(self.after)
+            if any(a != b for a, b in zip(self.posterior(name), self.prior(name), strict=True))
+        ]
 
     def distance_squared(self, name: str) -> float:
         """Between the centres."""
@@ -160,7 +205,7 @@ def _check_spread(document: dict[str, Any], report: Report, path: Path) -> None:
     Of d independent weights with scales s_i, σ² is the mean of s_i² and the anisotropy
     d ln σ − Σ ln s_i.
     """
-    family, tensors = family_in(path), read_weights(path)
+    family, tensors = notes_in(path)["family"], read_weights(path)
     one_scale = family in ("isotropic", "per-group")
     named = "gaussian" if one_scale else family
     report.equal("posterior.family", document["posterior"]["family"], named)

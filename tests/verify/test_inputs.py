@@ -2,12 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from pacbayes.cli import bound_main
 from pacbayes.verify import Inputs, UnreadableError, check_inputs, read, verify
+from pacbayes.verify.tensors import identity
 from tests.verify.test_tampering import at, dotted, edits, kin, kind_of, names, others, tampered
 
 FREE = {
@@ -63,6 +67,8 @@ def runs(checkpoints, halves, tmp_path_factory):
     run_quietly(pairs, losses, few, root / "adapter-pairs")
     steps = ("--optimize", 40, "--optimize-rate", 0.3, "--family", "diagonal")
     run_quietly(pairs, ("--loss", "nll"), steps, root / "adapter-diagonal")
+    moved = options(checkpoints, halves, "free", "initial")
+    run_quietly(moved, ("--loss", "nll"), ("--also", "drawn"), root / "adapter-moved")
     return root
 
 
@@ -86,22 +92,26 @@ CASES = {
     "adapter-pairs/certificate.json": None,
     "adapter-pairs/certificate.nll.json": None,
     "adapter-diagonal/certificate.json": None,
+    "adapter-moved/certificate.json": None,
+    "adapter-moved/certificate.drawn.json": "drawn",
 }
 
 
 def inputs_of(runs, checkpoints, halves, case, network, **changes):
+    folder = runs / Path(case).parent
     adapter = case.startswith("adapter")
+    kind = "free" if "moved" in case else "adapter" if adapter else "full"
     given = {
-        "checkpoint": checkpoints / ("adapter" if adapter else "full"),
+        "checkpoint": checkpoints / kind,
         "prior": checkpoints / ("initial" if adapter else "base"),
         "base": checkpoints / "base" if adapter else None,
-        "network": None if network is None else runs / "adapter" / "objects" / network,
+        "network": None if network is None else folder / "objects" / network,
         "data": (halves["a"], halves["b"]),
         "held_out": (halves["c"], halves["d"]),
-        "draws": runs / Path(case).parent / "draws",
+        "draws": folder / "draws",
     }
-    if "diagonal" in case:
-        given["checkpoint"] = runs / "adapter-diagonal" / "posterior.safetensors"
+    if "diagonal" in case or "moved" in case:
+        given["posterior"] = folder / "posterior.safetensors"
     return Inputs(**(given | changes))
 
 
@@ -175,6 +185,38 @@ def test_another_spread_of_the_posterior_is_found_out(runs, checkpoints, halves)
     at = "posterior.groups[0]"
     wanted = {f"{at}.anisotropy", f"{at}.sigma_posterior", "posterior.family"}
     assert {f.field for f in report.findings} >= wanted
+
+
+def test_factors_that_were_moved_have_the_products_of_the_checkpoint(
+    runs, checkpoints, halves, tmp_path
+):
+    case = "adapter-moved/certificate.json"
+    document, inputs = read(runs / case), inputs_of(runs, checkpoints, halves, case, None)
+    assert "; factors " in document["posterior"]["choice"]
+    assert document["posterior"]["centre"]["path"].endswith("posterior.safetensors")
+    tensors, notes = load_file(inputs.posterior), safe_open(inputs.posterior, "pt").metadata()
+    assert json.loads(notes["pacbayes"])["checkpoint"] == identity(inputs.checkpoint)
+
+    def found(changes, checkpoint="free"):
+        changed = replace(
+            inputs, posterior=tmp_path / "x.safetensors", checkpoint=checkpoints / checkpoint
+        )
+        save_file(tensors | changes, changed.posterior, metadata=notes)
+        return {f.field for f in checked(document, changed).findings}
+
+    assert found({}) <= {"posterior.centre.sha256"}, "the same tensors in another order at most"
+    for name in (f"means/{group['name']}" for group in document["posterior"]["groups"][:4]):
+        moved = tensors[name].clone()
+        moved[0, 0] += 1e-4 * moved.norm()
+        fields = found({name: moved})
+        assert {"posterior.centre.sha256", "posterior.choice"} <= fields
+        assert any(field.endswith(".distance_squared") for field in fields)
+    # no longer the least distance, but the same products
+    a, b = (f"means/{group['name']}" for group in document["posterior"]["groups"][:2])
+    fields = found({a: 2 * tensors[a], b: tensors[b] / 2})
+    assert "posterior.choice" not in fields
+    assert {"posterior.groups[0].distance_squared", "posterior.centre.sha256"} <= fields
+    assert {"posterior.centre", "posterior.choice"} <= found({}, checkpoint="adapter")
 
 
 def test_a_changed_input_is_found_out(runs, checkpoints, halves, tmp_path):
