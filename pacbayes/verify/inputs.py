@@ -12,6 +12,7 @@ from flint import ctx
 
 from pacbayes.verify.comparisons import Report
 from pacbayes.verify.draws import check_draws
+from pacbayes.verify.networks import check_compressed
 from pacbayes.verify.reading import UnreadableError
 from pacbayes.verify.tensors import digest, identity, notes_in
 from pacbayes.verify.weights import check_weights
@@ -70,7 +71,10 @@ def check_inputs(document: dict[str, Any], report: Report, inputs: Inputs) -> No
             _check_files("prior.data", document["prior"]["data"], report, apart)
         if inputs.held_out:
             _check_held_out(document, report, [count(path) for path in inputs.held_out])
-        if document["object"]["kind"] != "compressed":
+        if document["object"]["kind"] == "compressed":
+            if inputs.network is not None:
+                check_compressed(document, report, inputs.network, inputs.prior)
+        else:
             check_weights(
                 document,
                 report,

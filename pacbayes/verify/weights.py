@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pacbayes.verify.centres import Values, at_zero, dtype_of, own_scales
 from pacbayes.verify.comparisons import Report
 from pacbayes.verify.factors import change_of_product
+from pacbayes.verify.networks import check_drawn
 from pacbayes.verify.reading import UnreadableError
 from pacbayes.verify.tensors import Weights, notes_in, read_weights, rounded
 
 RELATIVE = 1e-9
 """Of sums over weights, which the certificate has in float64 to 1.5e-13."""
-
-DRAWN = 1e-5
-"""Of the log density of a network that was rounded when it was written, in nats for each root of
-its number of weights and for each nat of its parts."""
 
 _STEPS, _LOWEST = 32, -512
 """The prior's scales are 2^((k − 512)/32), k from 0."""
@@ -45,19 +42,18 @@ def check_weights(
         network: Folder of a network drawn from the posterior.
     """
     base = document["prior"]["base"]
-    at_zero = base is not None and document["prior"]["centre"]["sha256"] == base["sha256"]
-    if prior is None and not at_zero:
+    if prior is None and not at_zero(document):
         return
     before = {} if prior is None else read_weights(prior)
-    dtype = _dtype(document)
-    trained = None if checkpoint is None else _Values(read_weights(checkpoint), before, dtype)
-    centre = trained if posterior is None else _Values(_means(posterior), before, dtype)
+    dtype = dtype_of(document)
+    trained = None if checkpoint is None else Values(read_weights(checkpoint), before, dtype)
+    centre = trained if posterior is None else Values(_means(posterior), before, dtype)
     if centre is None:
         return
     groups = {group["name"]: i for i, group in enumerate(document["posterior"]["groups"])}
     _check_names(report, groups, sorted(centre.after) if trained is None else trained.changed)
     known = [name for name in groups if name in centre.after]
-    scales = _own_scales(centre, known, prior, adapter=base is not None)
+    scales = own_scales(centre, known, prior, adapter=base is not None)
     moved = "; factors " in document["posterior"]["choice"]
     for name in known:
         _check_group(document, report, groups[name], centre, distances=not moved or bool(posterior))
@@ -69,15 +65,7 @@ def check_weights(
             _check_products(report, known, trained, centre)
     alike = document["posterior"]["family"] == "gaussian" and (not moved or posterior is not None)
     if document["object"]["kind"] == "drawn" and network is not None and alike:
-        _check_drawn(document, report, centre, read_weights(network))
-
-
-def _dtype(document: dict[str, Any]) -> str:
-    """In what the model holds the covered tensors: an adapter's are never in half precision."""
-    dtype: str = document["environment"]["dtype"]
-    if document["prior"]["base"] is None:
-        return dtype
-    return "float64" if dtype == "float64" else "float32"
+        check_drawn(document, report, centre, read_weights(network))
 
 
 def _means(posterior: Path) -> dict[str, Weights]:
@@ -92,7 +80,7 @@ def _check_names(report: Report, groups: dict[str, int], changed: Sequence[str])
 
 
 def _check_group(
-    document: dict[str, Any], report: Report, place: int, centre: _Values, *, distances: bool
+    document: dict[str, Any], report: Report, place: int, centre: Values, *, distances: bool
 ) -> None:
     """Size and distance of one tensor."""
     group, at = document["posterior"]["groups"][place], f"posterior.groups[{place}]"
@@ -104,7 +92,7 @@ def _check_group(
         report.pinned.add(f"{at}.distance_squared")
 
 
-def _check_products(report: Report, names: Sequence[str], trained: _Values, moved: _Values) -> None:
+def _check_products(report: Report, names: Sequence[str], trained: Values, moved: Values) -> None:
     """Where both factors are covered their product is the checkpoint's; the others are its own."""
     for name in names:
         a_name, b_name = (name.replace(f".lora_{x}.", f".lora_{y}.") for x, y in ("BA", "AB"))
@@ -122,69 +110,6 @@ def _check_products(report: Report, names: Sequence[str], trained: _Values, move
             change = change_of_product(before, after, rank, moved.dtype)
             far = f"a product with {name!r} that is {change.distance:.3g} from the checkpoint's"
             report.holds(change.explained, where, far, f"at most {change.allowed:.3g}", source)
-
-
-class _Values:
-    """The numbers in two sets of tensors, as the model holds them."""
-
-    def __init__(
-        self, after: Mapping[str, Weights], before: Mapping[str, Weights], dtype: str
-    ) -> None:
-        self.after, self.before, self.dtype = after, before, dtype
-
-    def prior(self, name: str) -> Sequence[float]:
-        """Of the prior's centre; zeros where none was kept."""
-        if not self.before:
-            return [0.0] * self.after[name].size
-        if name not in self.before or self.before[name].shape != self.after[name].shape:
-            raise UnreadableError(f"the prior has no tensor {name!r} of the checkpoint's shape.")
-        return rounded(self.before[name].values(), self.dtype)
-
-    def posterior(self, name: str) -> Sequence[float]:
-        """Of the posterior's centre."""
-        return rounded(self.after[name].values(), self.dtype)
-
-    @property
-    def changed(self) -> list[str]:
-        """The tensors in which the centres differ."""
-        return [
-            name
-            for name in sorted(self.after)
-            if any(a != b for a, b in zip(self.posterior(name), self.prior(name), strict=True))
-        ]
-
-    def distance_squared(self, name: str) -> float:
-        """Between the centres."""
-        pairs = zip(self.posterior(name), self.prior(name), strict=True)
-        return math.fsum((a - b) ** 2 for a, b in pairs)
-
-
-def _own_scales(
-    values: _Values, names: Sequence[str], prior: Path | None, *, adapter: bool
-) -> dict[str, float]:
-    """Scales of the tensors in the prior, up to their common factor, from the prior alone."""
-    noted = _noted(prior)
-    if noted and all(name in noted for name in names):
-        return {name: noted[name] for name in names}
-    if adapter:
-        return {name: (3 * values.after[name].shape[-1]) ** -0.5 for name in names}
-    squares = {name: math.fsum(x * x for x in values.prior(name)) for name in names}
-    own = {name: math.sqrt(squares[name] / values.after[name].size) for name in names}
-    positive = [scale for scale in own.values() if scale > 0]
-    typical = sum(positive) / len(positive) if positive else 1.0
-    return {name: scale or typical for name, scale in own.items()}
-
-
-def _noted(prior: Path | None) -> dict[str, float]:
-    """Noise that was learned with the prior."""
-    path = None if prior is None else prior / "pacbayes.json"
-    if path is None or not path.is_file():
-        return {}
-    try:
-        noted = json.loads(path.read_text(encoding="utf-8")).get("sigma_posterior", {})
-        return {name: float(scale) for name, scale in noted.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise UnreadableError(f"{path}: cannot be read ({error}).") from None
 
 
 def _check_scale(document: dict[str, Any], report: Report, place: int, own: float) -> None:
@@ -222,27 +147,3 @@ def _check_spread(document: dict[str, Any], report: Report, path: Path) -> None:
         excess, allowed = size * math.log(sigma) - logs, RELATIVE * size
         close = abs(group["anisotropy"] - excess) <= allowed
         report.holds(close, f"{at}.anisotropy", group["anisotropy"], repr(excess))
-
-
-def _check_drawn(
-    document: dict[str, Any], report: Report, values: _Values, network: Mapping[str, Weights]
-) -> None:
-    """Ln (dQ/dP)(h) at the network as it was written, for Gaussians of one scale in each group."""
-    for i, group in enumerate(document["posterior"]["groups"]):
-        name, size = group["name"], group["size"]
-        if name not in network:
-            raise UnreadableError(f"the network has no tensor {name!r}.")
-        h, w, prior = network[name].values(), values.posterior(name), values.prior(name)
-        parts = (
-            size * math.log(group["sigma_prior"] / group["sigma_posterior"]),
-            -math.fsum((a - b) ** 2 for a, b in zip(h, w, strict=True))
-            / (2 * group["sigma_posterior"] ** 2),
-            math.fsum((a - b) ** 2 for a, b in zip(h, prior, strict=True))
-            / (2 * group["sigma_prior"] ** 2),
-        )
-        found, recorded = math.fsum(parts), document["kl_by_group"].get(name, math.nan)
-        allowed = DRAWN * (math.sqrt(size) + sum(map(abs, parts)))
-        where, sigma = f"kl_by_group.{name}", f"posterior.groups[{i}].sigma_posterior"
-        close = abs(found - recorded) <= allowed
-        report.holds(close, where, recorded, f"{found!r} ± {allowed:.1g}", sigma)
-        report.pinned.add(where)

@@ -59,7 +59,8 @@ def runs(checkpoints, halves, tmp_path_factory):
     also = [x for name in ("drawn", "compressed", "tokens") for x in ("--also", name)]
     run_quietly(options(checkpoints, halves, "adapter", "initial"), losses, also, root / "adapter")
     shared = ("--draw-mode", "block", "--noise-batch", 3)
-    run_quietly(options(checkpoints, halves, "full", "base"), losses, shared, root / "full")
+    coded = (*shared, "--also", "compressed")
+    run_quietly(options(checkpoints, halves, "full", "base"), losses, coded, root / "full")
     few = ("--tolerance", 0.1, *shared)
     run_quietly(options(checkpoints, halves, "full", "base"), losses, few, root / "full-pairs")
     few = ("--tolerance", 0.05)
@@ -85,6 +86,7 @@ CASES = {
     "adapter/certificate.nll.json": None,
     "adapter/certificate.drawn.json": "drawn",
     "adapter/certificate.compressed.nll.json": "compressed",
+    "full/certificate.compressed.json": "compressed",
     "adapter/certificate.tokens.json": "drawn",
     "full/certificate.json": None,
     "full/certificate.nll.json": None,
@@ -266,3 +268,31 @@ def test_another_network_than_the_drawn_one_is_found_out(runs, checkpoints, halv
     found = {f.field for f in checked(read(runs / case), inputs).findings}
     assert "object.sha256" in found
     assert any(field.startswith("kl_by_group.") for field in found)
+
+
+@pytest.mark.parametrize("kind", ["adapter", "full"])
+def test_a_code_of_another_network_is_found_out(runs, checkpoints, halves, tmp_path, kind):
+    case = f"{kind}/certificate.compressed.json"
+    document, inputs = read(runs / case), inputs_of(runs, checkpoints, halves, case, "compressed")
+    shutil.copytree(inputs.network, tmp_path / "network")
+    inputs = replace(inputs, network=tmp_path / "network")
+    assert checked(document, inputs).findings == []
+    path = tmp_path / "network" / "code.bin"
+    raw = path.read_bytes()
+    # a word, a longer first number, an amplitude
+    for place, flipped in ((-2, 16), (0, 128), (1, 64)):
+        changed = bytearray(raw)
+        changed[place] ^= flipped
+        path.write_bytes(changed)
+        try:
+            found = {f.field for f in checked(document, inputs).findings}
+        except UnreadableError:
+            continue
+        assert found & {"object.code_bits", "object.sha256"}, place
+    for damaged in (raw[:2], b"", bytes(4), b"\x00\x00\x00\x01" + raw):
+        path.write_bytes(damaged)
+        with pytest.raises(UnreadableError, match="is no code of this network"):
+            checked(document, inputs)
+    path.unlink()
+    with pytest.raises(UnreadableError, match=r"code\.bin: cannot be read"):
+        checked(document, inputs)
