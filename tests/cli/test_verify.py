@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from pacbayes.cli import main
-from tests.verify.making import make_certificate
+from tests.verify.making import made_plan, make_certificate
 
 
 @pytest.fixture
@@ -63,8 +63,7 @@ def test_json(run_verify, written):
         ('{"schema": "pacbayes.certificate/1", "kl": NaN}', "NaN is not JSON"),
         ('{"kl": 1e999}', "1e999 is not JSON"),
         ('{"kl": 1, "kl": 2}', "comes twice"),
-        ("[]", "is no certificate"),
-        ('{"schema": "pacbayes.plan/1"}', "is no certificate but a plan"),
+        ("[]", "is no certificate and no plan"),
         ("[" * 100_000, "is no strict JSON"),
         ("\xff", "is no strict JSON"),
     ],
@@ -100,3 +99,23 @@ def test_inputs(run_verify, written, tmp_path):
     code, _, err = run_verify(written, "--draws", tmp_path)
     assert code == 2
     assert "holds no stored draws" in err
+
+
+def test_a_plan(run_verify, tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_text(made_plan().to_json())
+    code, out, err = run_verify(path)
+    assert (code, err) == (0, "")
+    assert "all agree" in out
+    assert "budgets[].by_difficulty.upper[]" in out.splitlines()[-1]
+    rewritten(path, '"verdict": "shift"', '"verdict": "flat"')
+    code, out, _ = run_verify(path)
+    assert code == 4
+    assert out.startswith("kl_growth.verdict: recorded 'flat', must be 'shift'")
+    code, _, err = run_verify(path, "--data", path)
+    assert code == 2
+    assert "a plan is checked by itself" in err
+    path.write_text('{"schema": "pacbayes.plan/1"}')
+    code, out, _ = run_verify(path)
+    assert code == 4
+    assert "budgets: recorded None, must be is missing" in out
