@@ -162,6 +162,7 @@ def _check_files(where: str, said: list[dict[str, Any]], report: Report, found: 
     for i, (file, recount) in enumerate(zip(said, files, strict=False)):
         report.equal(f"{where}[{i}].sha256", file["sha256"], recount.sha256)
         report.equal(f"{where}[{i}].n_records", file["n_records"], recount.n_records)
+        report.equal(f"{where}[{i}].excluded", file["excluded"], [])
 
 
 def _check_data(document: dict[str, Any], report: Report, files: list[Counted]) -> None:
