@@ -98,7 +98,7 @@ def posterior_beside(certificate: Path, document: dict[str, Any]) -> Path | None
         return None
     path = certificate.parent / named.name
     if not path.is_file():
-        raise UnreadableError(f"{path}: is not there; the posterior is centred in that file.")
+        raise UnreadableError(f"{path}: is not there, and the posterior is centred in it.")
     return path
 
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pacbayes.schemas import below
 from pacbayes.verify.centres import Values, at_zero, dtype_of, own_scales
 from pacbayes.verify.codes import NAME, read_code, shifts
 from pacbayes.verify.comparisons import Report
 from pacbayes.verify.reading import UnreadableError
+from pacbayes.verify.spreads import PosteriorFile
 from pacbayes.verify.tensors import Weights, read_weights
 
 DRAWN = 1e-5
@@ -30,27 +32,59 @@ _SUMS = 1e-12
 
 
 def check_drawn(
-    document: dict[str, Any], report: Report, values: Values, network: Mapping[str, Weights]
+    document: dict[str, Any],
+    report: Report,
+    values: Values,
+    network: Mapping[str, Weights],
+    file: PosteriorFile | None,
 ) -> None:
-    """Ln (dQ/dP)(h) at the network as it was written, for Gaussians of one scale in each group."""
+    """Ln (dQ/dP)(h) at the network as it was written, where weights are independent under Q.
+
+    Args:
+        document: The certificate of a drawn network.
+        report: Is added to.
+        values: The centres.
+        network: Its weights.
+        file: The posterior's, if it has one.
+    """
+    family = document["posterior"]["family"]
+    if family not in ("gaussian", "diagonal") or (family == "diagonal" and file is None):
+        return
     for i, group in enumerate(document["posterior"]["groups"]):
         name, size = group["name"], group["size"]
-        if name not in network:
-            raise UnreadableError(f"the network has no tensor {name!r}.")
-        h, w, prior = network[name].values(), values.posterior(name), values.prior(name)
-        parts = (
-            size * math.log(group["sigma_prior"] / group["sigma_posterior"]),
-            -math.fsum((a - b) ** 2 for a, b in zip(h, w, strict=True))
-            / (2 * group["sigma_posterior"] ** 2),
-            math.fsum((a - b) ** 2 for a, b in zip(h, prior, strict=True))
-            / (2 * group["sigma_prior"] ** 2),
+        if name not in network or name not in values.after:
+            raise UnreadableError(f"the network has no tensor {name!r} of the posterior.")
+        scales: Sequence[float] = [group["sigma_posterior"]]
+        if family == "diagonal" and file is not None:
+            scales = file.scales(name)
+        parts = _log_ratio(
+            network[name].values(), values, name, scales, sigma_prior=group["sigma_prior"]
         )
         found, recorded = math.fsum(parts), document["kl_by_group"].get(name, math.nan)
         allowed = DRAWN * (math.sqrt(size) + sum(map(abs, parts)))
-        where, sigma = f"kl_by_group.{name}", f"posterior.groups[{i}].sigma_posterior"
+        where, sigma = below("kl_by_group", name), f"posterior.groups[{i}].sigma_posterior"
         close = abs(found - recorded) <= allowed
         report.holds(close, where, recorded, f"{found!r} ± {allowed:.1g}", sigma)
         report.pinned.add(where)
+
+
+def _log_ratio(
+    h: Sequence[float],
+    values: Values,
+    name: str,
+    scales: Sequence[float],
+    *,
+    sigma_prior: float,
+) -> tuple[float, float, float]:
+    """Logarithms of the scales, and the two squared distances in units of them."""
+    each = [*scales] * (len(h) // len(scales))
+    q = zip(h, values.posterior(name), each, strict=True)
+    p = zip(h, values.prior(name), strict=True)
+    return (
+        math.fsum(math.log(sigma_prior / s) for s in each),
+        -math.fsum(((a - b) / s) ** 2 for a, b, s in q) / 2,
+        math.fsum((a - b) ** 2 for a, b in p) / (2 * sigma_prior**2),
+    )
 
 
 def check_compressed(

@@ -12,10 +12,8 @@ from pacbayes.verify.comparisons import Report
 from pacbayes.verify.factors import change_of_product
 from pacbayes.verify.networks import check_drawn
 from pacbayes.verify.reading import UnreadableError
-from pacbayes.verify.tensors import Weights, notes_in, read_weights, rounded
-
-RELATIVE = 1e-9
-"""Of sums over weights, which the certificate has in float64 to 1.5e-13."""
+from pacbayes.verify.spreads import RELATIVE, PosteriorFile, check_spread
+from pacbayes.verify.tensors import read_weights
 
 _STEPS, _LOWEST = 32, -512
 """The prior's scales are 2^((k − 512)/32), k from 0."""
@@ -47,7 +45,8 @@ def check_weights(
     before = {} if prior is None else read_weights(prior)
     dtype = dtype_of(document)
     trained = None if checkpoint is None else Values(read_weights(checkpoint), before, dtype)
-    centre = trained if posterior is None else Values(_means(posterior), before, dtype)
+    file = None if posterior is None else PosteriorFile(posterior)
+    centre = trained if file is None else Values(file.means, before, dtype)
     if centre is None:
         return
     groups = {group["name"]: i for i, group in enumerate(document["posterior"]["groups"])}
@@ -56,22 +55,16 @@ def check_weights(
     scales = own_scales(centre, known, prior, adapter=base is not None)
     moved = "; factors " in document["posterior"]["choice"]
     for name in known:
-        _check_group(document, report, groups[name], centre, distances=not moved or bool(posterior))
+        _check_group(document, report, groups[name], centre, distances=not moved or bool(file))
         _check_scale(document, report, groups[name], scales[name])
-    if posterior is not None:
+    if file is not None:
         report.equal("posterior.groups", sorted(groups), sorted(centre.after))
-        _check_spread(document, report, posterior)
+        check_spread(document, report, file)
         if moved and trained is not None:
             _check_products(report, known, trained, centre)
-    alike = document["posterior"]["family"] == "gaussian" and (not moved or posterior is not None)
-    if document["object"]["kind"] == "drawn" and network is not None and alike:
-        check_drawn(document, report, centre, read_weights(network))
-
-
-def _means(posterior: Path) -> dict[str, Weights]:
-    prefix = "means/"
-    tensors = read_weights(posterior).items()
-    return {k.removeprefix(prefix): t for k, t in tensors if k.startswith(prefix)}
+    known_centre = file is not None or not moved
+    if document["object"]["kind"] == "drawn" and network is not None and known_centre:
+        check_drawn(document, report, centre, read_weights(network), file)
 
 
 def _check_names(report: Report, groups: dict[str, int], changed: Sequence[str]) -> None:
@@ -122,28 +115,3 @@ def _check_scale(document: dict[str, Any], report: Report, place: int, own: floa
     close = math.isclose(recorded, wanted, rel_tol=1e-7)
     report.holds(close, where, recorded, repr(wanted), "prior.scale_grid.index")
     report.pinned |= {where, "prior.scale_grid.index"}
-
-
-def _check_spread(document: dict[str, Any], report: Report, path: Path) -> None:
-    """Family and scales of a posterior's file, where weights are independent.
-
-    Of d independent weights with scales s_i, σ² is the mean of s_i² and the anisotropy
-    d ln σ − Σ ln s_i.
-    """
-    family, tensors = notes_in(path)["family"], read_weights(path)
-    one_scale = family in ("isotropic", "per-group")
-    named = "gaussian" if one_scale else family
-    report.equal("posterior.family", document["posterior"]["family"], named)
-    for i, group in enumerate(document["posterior"]["groups"]):
-        found = tensors.get(f"scales/{group['name']}")
-        if family not in ("diagonal", "per-group") or found is None:
-            continue
-        scales, at = rounded(found.values(), "float32"), f"posterior.groups[{i}]"
-        sigma, size = group["sigma_posterior"], group["size"]
-        wanted = math.sqrt(math.fsum(s * s for s in scales) / len(scales))
-        close = math.isclose(sigma, wanted, rel_tol=RELATIVE)
-        report.holds(close, f"{at}.sigma_posterior", sigma, repr(wanted))
-        logs = math.fsum(map(math.log, scales)) * size / len(scales)
-        excess, allowed = size * math.log(sigma) - logs, RELATIVE * size
-        close = abs(group["anisotropy"] - excess) <= allowed
-        report.holds(close, f"{at}.anisotropy", group["anisotropy"], repr(excess))

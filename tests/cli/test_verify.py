@@ -173,7 +173,7 @@ def test_real_runs_with_all_inputs(
     beside.unlink()
     code, _, err = run_verify(tmp_path / "out" / "certificate.json", *given)
     assert code == 2
-    assert "is not there; the posterior is centred in that file" in err
+    assert "is not there, and the posterior is centred in it" in err
 
 
 def test_a_hundred_strata_take_less_than_two_seconds_of_a_process(tmp_path):
