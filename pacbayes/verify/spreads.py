@@ -110,7 +110,7 @@ def check_spread(document: dict[str, Any], report: Report, file: PosteriorFile) 
         at, size = f"posterior.groups[{i}]", group["size"]
         try:
             found = file.spread(group["name"], size)
-        except (ValueError, ZeroDivisionError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise UnreadableError(f"{file.path}: {group['name']!r}: no noise ({error}).") from None
         sigma, excess = group["sigma_posterior"], group["anisotropy"]
         close = math.isclose(sigma, found.sigma, rel_tol=RELATIVE)

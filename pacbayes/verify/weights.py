@@ -90,8 +90,10 @@ def _check_products(report: Report, names: Sequence[str], trained: Values, moved
     for name in names:
         a_name, b_name = (name.replace(f".lora_{x}.", f".lora_{y}.") for x, y in ("BA", "AB"))
         where, source = "posterior.choice", "posterior.centre.sha256"
-        if name not in trained.after:
-            raise UnreadableError(f"the checkpoint has no tensor {name!r} of the posterior.")
+        if name not in trained.after or trained.after[name].shape != moved.after[name].shape:
+            raise UnreadableError(
+                f"the checkpoint has no tensor {name!r} of the posterior's shape."
+            )
         if a_name == b_name or not {a_name, b_name} <= set(names):
             same = list(moved.posterior(name)) == list(trained.posterior(name))
             report.holds(same, where, f"{name!r} moved alone", "that of the checkpoint", source)
