@@ -82,3 +82,14 @@ def test_no_codeword_is_the_beginning_of_another():
 def test_what_is_no_code(text):
     with pytest.raises(ValueError, match=r"too (early|large)"):
         decode(text, [5])
+
+
+@given(st.binary(max_size=60), SHAPES)
+def test_any_bytes_are_a_code_or_none(data, sizes):
+    text = "".join(f"{byte:08b}" for byte in data)
+    try:
+        code = decode(text, sizes)
+    except ValueError:
+        return
+    assert code.n_bits <= len(text)
+    assert len(list(shifts(code, sizes, [1.0] * len(sizes)))) == len(sizes)

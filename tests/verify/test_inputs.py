@@ -151,6 +151,8 @@ def test_real_runs_agree_with_their_inputs(runs, checkpoints, halves, case, netw
         "full/certificate.json",
         "full-pairs/certificate.nll.json",
         "adapter-pairs/certificate.nll.json",
+        "adapter-moved/certificate.json",
+        "adapter-diagonal/certificate.json",
     ],
 )
 def test_what_only_inputs_can_tell_is_found_out(runs, checkpoints, halves, case):
