@@ -51,6 +51,9 @@ def verify(
     draws: Annotated[
         Path | None, typer.Option(help="The run's folder of losses, DIR/draws.")
     ] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="The runs that a plan was made from: folder or file.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was found as JSON, and nothing else.")
     ] = False,
@@ -66,6 +69,7 @@ def verify(
     from pacbayes.verify import verify as recompute
     from pacbayes.verify.inputs import posterior_beside
     from pacbayes.verify.plans import verify_plan
+    from pacbayes.verify.runs import check_runs
 
     inputs = Inputs(
         checkpoint=checkpoint,
@@ -82,8 +86,12 @@ def verify(
         document = read(certificate)
         if str(document.get("schema")).startswith(_PLAN):
             if inputs != Inputs():
-                raise InputError("a plan is checked by itself; inputs are of certificates.")
+                raise InputError("a plan is made from --runs; the other inputs are certificates'.")
             report = verify_plan(document)
+            if not report.findings and runs is not None:
+                check_runs(document, report, runs)
+        elif runs is not None:
+            raise InputError("--runs is what a plan is made from; this is a certificate.")
         else:
             report = recompute(document)
             if not report.findings:

@@ -118,7 +118,7 @@ def test_a_plan(run_verify, tmp_path):
     assert out.startswith("kl_growth.verdict: recorded 'flat', must be 'shift'")
     code, _, err = run_verify(path, "--data", path)
     assert code == 2
-    assert "a plan is checked by itself" in err
+    assert "a plan is made from --runs" in err
     path.write_text('{"schema": "pacbayes.plan/1"}')
     code, out, _ = run_verify(path)
     assert code == 4

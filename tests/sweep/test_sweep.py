@@ -51,6 +51,17 @@ def test_a_cell_is_a_checkpoint_certified_on_what_it_was_trained_on(swept, optio
         assert noted == pytest.approx(dict(model.suggested_noise), rel=1e-6)
 
 
+def test_a_plan_of_the_sweep_is_verified_with_its_runs(run_program, swept, tmp_path):
+    out = tmp_path / "plan"
+    code, _, err = run_program(
+        main, "pacbayes", "plan", swept, "--bootstrap", 40, "--budgets", "16,64", "--out", out
+    )
+    assert code == 0, err
+    code, shown, _ = run_program(main, "pacbayes", "verify", out / "plan.json", "--runs", swept)
+    assert code == 0, shown
+    assert "runs.sha256" not in shown
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_cell_is_verified_with_its_inputs(run_program, swept, options, cell):
     folder = swept / cell

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pacbayes.plan import Plan
+from pacbayes.plan import Plan, Target
 from pacbayes.planning.pilots import strata_of
 from pacbayes.planning.planner import PlanSettings, plan
 from pacbayes.planning.target import read_target
-from pacbayes.runs import Measured, RunSet
-from pacbayes.verify import leaves
+from pacbayes.runs import Measured, RunSet, read_runs
+from pacbayes.verify import UnreadableError, leaves
 from pacbayes.verify.plans import verify_plan
-from tests.pilots import make_run, make_runs
+from pacbayes.verify.runs import check_runs
+from tests.pilots import TARGET, make_run, make_runs
 from tests.verify.making import HASH, made_plan
 from tests.verify.test_hostile import ODD
 from tests.verify.test_tampering import at, dotted, edits, kin, kind_of, names, others, tampered
@@ -237,3 +238,65 @@ def test_mangled_plans_are_judged(data, plans):
 @pytest.mark.parametrize("document", [{}, {"schema": "pacbayes.plan/1", "budgets": [math.pi]}])
 def test_what_is_hardly_a_plan_has_findings(document):
     assert verify_plan(document).findings
+
+
+@pytest.fixture(scope="module")
+def from_files(tmp_path_factory):
+    """Plans of runs in a file: of single strata, with mixtures, of two bases."""
+    made = {}
+    for name, runs, target in (
+        ("single", make_runs(seeds=2), TARGET),
+        ("mixed", [*make_runs(seeds=1), *mixed_runs()], TARGET),
+        ("measured", measured_runs(), {}),
+    ):
+        path = tmp_path_factory.mktemp(name) / "runs.jsonl"
+        path.write_text("".join(json.dumps(run.to_dict()) + "\n" for run in runs))
+        found = read_runs(path)
+        shares = Target(weights=target, path=None, sha256=None, n=None)
+        settings = PlanSettings(budgets=(1000, 2000, 9000), n_fits=60, grid=4)
+        made[name] = (json.loads(plan(found, shares, settings).to_json()), path)
+    return made
+
+
+def checked(document, path):
+    report = verify_plan(document)
+    if not report.findings:
+        check_runs(document, report, path)
+    return report
+
+
+@pytest.mark.parametrize("name", ["single", "mixed", "measured"])
+def test_what_only_the_runs_can_tell_is_found_out(from_files, name):
+    document, path = from_files[name]
+    report = checked(document, path)
+    assert report.findings == []
+    told, tried = set(verify_plan(document).unchecked) - set(report.unchecked), set()
+    for keys in edits(document):
+        value = at(document, keys)
+        if dotted(keys) not in told or (isinstance(value, (dict, list)) and value):
+            continue
+        for other in others(value):
+            found = checked(tampered(document, keys, other), path)
+            assert any(kin(dotted(keys), field) for field in names(found)), (keys, other)
+        tried.add(kind_of(dotted(keys)))
+    wanted = {"runs.sha256", "runs.number", "loss", "delta", "budgets[].observed[].seed"}
+    assert tried >= wanted
+
+
+def test_other_runs_than_the_plan_was_made_from_are_found_out(from_files, tmp_path):
+    document, path = from_files["single"]
+    lines = path.read_text().splitlines(keepends=True)
+    for change, field in (
+        (lines[1:], "runs.number"),
+        ([lines[0].replace('"seed": 0', '"seed": 7'), *lines[1:]], "budgets[0].observed[0].seed"),
+        ([line.replace("exact", "nll") for line in lines], "loss"),
+    ):
+        (tmp_path / "runs.jsonl").write_text("".join(change))
+        found = {f.field for f in checked(document, tmp_path).findings}
+        assert {field, "runs.sha256"} <= found
+    for damaged in ("{", "[]", "{}", '{"loss": 1}', "\xff"):
+        (tmp_path / "runs.jsonl").write_bytes(damaged.encode("latin-1"))
+        with pytest.raises(UnreadableError, match="holds what is no run"):
+            checked(document, tmp_path)
+    with pytest.raises(UnreadableError, match="cannot be read"):
+        checked(document, tmp_path / "nowhere")
