@@ -57,7 +57,7 @@ def certify_compressed(run: Run) -> tuple[Certificate, ...]:
     looks at the data freely, as whatever it finds is in the code. Upper side only.
     """
     layout = Layout(
-        centre=dict(sorted(run.model.prior_centre.items())),
+        centre=run.model.prior_centre,
         relative_scales=run.model.relative_scales,
     )
     found = search(run, layout)
