@@ -19,6 +19,9 @@ from pacbayes.verify.weights import check_weights
 
 _BITS = 128
 
+_GIVEN = "given"
+"""How a posterior was chosen that may have been made from another checkpoint."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
@@ -150,7 +153,8 @@ def _check_hashes(document: dict[str, Any], report: Report, inputs: Inputs) -> N
             report.holds(False, where, None, f"a hash, as {place} is given")
         else:
             report.equal(f"{where}.sha256", said["sha256"], identity(place))
-    if inputs.posterior is not None and inputs.checkpoint is not None:
+    own = document["posterior"]["choice"] != _GIVEN
+    if own and inputs.posterior is not None and inputs.checkpoint is not None:
         noted = notes_in(inputs.posterior).get("checkpoint")
         same = noted in (None, identity(inputs.checkpoint))
         report.holds(same, "posterior.centre", f"made from {noted}", "of the checkpoint given")
