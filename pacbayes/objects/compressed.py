@@ -172,7 +172,7 @@ def shape_of(run: Run) -> tuple[int, ...]:
     scales, sizes = run.model.relative_scales, run.model.sizes
     logs = {name: math.log2(sigmas[name] / scales[name]) for name in scales}
     middle = math.fsum(logs[name] * sizes[name] for name in logs) / sum(sizes.values())
-    return tuple(round(2 * (logs[name] - middle)) for name in run.model.prior_centre)
+    return tuple(round(2 * (logs[name] - middle)) for name in sorted(run.model.prior_centre))
 
 
 def counts_to_try(run: Run, layout: Layout) -> list[int]:

@@ -1,7 +1,7 @@
 """The code of a fine-tuning difference: what is written, and how a network is made of it again.
 
-Encoder and decoder share what was fixed before the data: the prior's centre w₀, the order and
-sizes of the covered tensors and their relative scales c_l. The code says the rest:
+Encoder and decoder share what was fixed before the data: the prior's centre w₀, the sizes of the
+covered tensors, in the order of their names, and their relative scales c_l. The code says the rest:
 
 =========================  ====================================================================
 number of words            Elias gamma
@@ -39,6 +39,11 @@ class Layout:
     relative_scales: Mapping[str, float]
 
     @property
+    def names(self) -> list[str]:
+        """The tensors in their order."""
+        return sorted(self.centre)
+
+    @property
     def size(self) -> int:
         """Number of weights."""
         return sum(tensor.numel() for tensor in self.centre.values())
@@ -47,13 +52,13 @@ class Layout:
         """What 1 stands for in each weight, shape (size,)."""
         scales = [
             self.relative_scales[name] * 2.0 ** (exponent / _SHAPE_STEPS)
-            for name, exponent in zip(self.centre, shape, strict=True)
+            for name, exponent in zip(self.names, shape, strict=True)
         ]
-        return np.repeat(scales, [tensor.numel() for tensor in self.centre.values()])
+        return np.repeat(scales, [self.centre[name].numel() for name in self.names])
 
     def flat(self, weights: Mapping[str, Tensor]) -> FloatArray:
-        """Tensors in the order of the centre as one vector."""
-        parts = [weights[name].detach().cpu().double().ravel() for name in self.centre]
+        """Tensors as one vector."""
+        parts = [weights[name].detach().cpu().double().ravel() for name in self.names]
         return torch.cat(parts).numpy()
 
 
@@ -84,7 +89,8 @@ class ShiftCode:
         step = 2.0 ** (self.amplitude / _AMPLITUDE_STEPS)
         shift = layout.units(self.shape) * (step * self._sums(layout.size))
         decoded, start = {}, 0
-        for name, centre in layout.centre.items():
+        for name in layout.names:
+            centre = layout.centre[name]
             part = torch.from_numpy(shift[start : start + centre.numel()])
             decoded[name] = centre.double() + part.reshape(centre.shape)
             start += centre.numel()
@@ -121,7 +127,7 @@ def decode(data: bytes, layout: Layout) -> ShiftCode:
     count, key = bits.positive(), bits.positive() - 1
     log_dictionaries, amplitude = bits.positive() - 1, bits.signed()
     shaped = bits.field(1)
-    shape = tuple(bits.signed() if shaped else 0 for _ in layout.centre)
+    shape = tuple(bits.signed() if shaped else 0 for _ in layout.names)
     book = Codebook(size=layout.size, log_dictionaries=log_dictionaries, key=key)
     return ShiftCode(
         words=tuple(bits.field(book.word_bits) for _ in range(count)),

@@ -8,12 +8,17 @@ from typing import Any
 
 from flint import arb
 
+from pacbayes.schemas import leaves, problems
+
 TOLERANCE = 1e-10
 """How far outside its recomputed value a number may be recorded: absolute for risks, relative for
 nats. The rounding that certificates are made with stays within 4e-11."""
 
 _FLAT = 1e-3
 """So near to saying nothing a bound does not tell its sources to a millionth of them."""
+
+_LARGEST = 2**53
+"""Up to here whole numbers are float64 numbers; what counts something is far below."""
 
 Margin = Callable[[Any], Any]
 """Of a risk, a ball that is at least 0 where a theorem refutes the risk, and below 0 elsewhere."""
@@ -94,6 +99,19 @@ class Report:
         words = "" if ok else f"at {'least' if above else 'most'} {_crossing(margin, above)}"
         self.holds(ok, where, recorded, words, *sources)
         self.pinned |= {where, *(sources if abs(recorded - nothing) > _FLAT else ())}
+
+
+def by_schema(document: dict[str, Any], *names: str) -> Report:
+    """Fields that break one of the schemas, of which each takes the one before for granted."""
+    values = dict(leaves(document))
+    report = Report(leaves=tuple(values))
+    for name in names:
+        for path, must in problems(document, name, report.pinned) if not report.findings else ():
+            report.holds(False, path, values.get(path), must)
+    for path, value in values.items():
+        small = not isinstance(value, int) or abs(value) <= _LARGEST or path == "seed"
+        report.holds(small, path, "more", f"at most {_LARGEST}")
+    return report
 
 
 def _refuted(margin: Any) -> bool:

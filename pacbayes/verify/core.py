@@ -20,8 +20,8 @@ from typing import Any
 
 from flint import arb, ctx
 
-from pacbayes.schemas import below, leaves, problems
-from pacbayes.verify.comparisons import TOLERANCE, Margin, Report
+from pacbayes.schemas import below
+from pacbayes.verify.comparisons import TOLERANCE, Margin, Report, by_schema
 
 EVENTS = {
     ("posterior", "fresh"): (
@@ -41,21 +41,13 @@ PASSES = re.compile(
 )
 PAIRS = "betting interval on differences from unperturbed losses, units drawn by their margins"
 
-_BITS, _LARGEST = 128, 2**53  # up to the latter whole numbers are float64 numbers
+_BITS = 128
 _SUMMED, _NEGLIGIBLE = 10**6, arb(2) ** -100  # above so many trials the beta function is faster
 
 
 def verify(document: dict[str, Any]) -> Report:
     """Recomputes a certificate, the JSON object in its file, from its own recorded quantities."""
-    values = dict(leaves(document))
-    report = Report(leaves=tuple(values))
-    for name in ("certificate", "statements"):
-        # the second takes for granted what the first says
-        for path, must in problems(document, name, report.pinned) if not report.findings else ():
-            report.holds(False, path, values.get(path), must)
-    for path, value in values.items():
-        small = not isinstance(value, int) or abs(value) <= _LARGEST or path == "seed"
-        report.holds(small, path, "more", f"at most {_LARGEST}")
+    report = by_schema(document, "certificate", "statements")
     if not report.findings:
         with ctx.workprec(_BITS):
             check_whole(document, report)

@@ -1,4 +1,4 @@
-"""The file of a certificate, read strictly."""
+"""The file of a certificate or a plan, read strictly."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 class UnreadableError(ValueError):
-    """The file is no certificate at all."""
+    """The file is no certificate and no plan at all."""
 
 
 def read(path: str | Path) -> dict[str, Any]:
     """The JSON object in a file.
 
     Raises:
-        UnreadableError: It cannot be read, is no strict JSON, or is something else by its schema.
+        UnreadableError: It cannot be read, or is no strict JSON or no object.
     """
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
@@ -26,10 +26,8 @@ def read(path: str | Path) -> dict[str, Any]:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"{path}: is no strict JSON: {error}.") from None
-    kind = value.get("schema") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or kind == "pacbayes.plan/1":
-        what = "a plan" if kind else "something else"
-        raise UnreadableError(f"{path}: is no certificate but {what}.")
+    if not isinstance(value, dict):
+        raise UnreadableError(f"{path}: is no certificate and no plan.")
     return value
 
 
