@@ -19,7 +19,7 @@ from pacbayes.models.opening import open_fine_tuned
 from pacbayes.posteriors.noise import NoiseKey, Stream
 from pacbayes.risk import Scorer
 from pacbayes.settings import Settings
-from pacbayes.team import ALONE, Team, join_team
+from pacbayes.team import ALONE, Team, joined_team
 
 PROGRAM = [sys.executable, "-c", "from pacbayes.cli import bound_main; bound_main()"]
 
@@ -100,11 +100,15 @@ def test_pieces_are_shared_completely():
 
 def test_alone_without_a_launcher(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert join_team() is ALONE
+    with joined_team(5) as team:
+        assert team is ALONE
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("RANK", raising=False)
-    with pytest.raises(InputError, match=r"cannot be connected \('RANK'\); start them with"):
-        join_team()
+    with (
+        pytest.raises(InputError, match=r"cannot be connected \('RANK'\); start them with"),
+        joined_team(5),
+    ):
+        pass
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pacbayes.cli.config import apply_config
-from pacbayes.cli.exit_codes import VACUOUS
+from pacbayes.cli.exit_codes import PROCESS_LOST, VACUOUS
 from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
 
@@ -206,60 +206,60 @@ def bound(
     )
     out = out or Path("runs") / checkpoint.resolve().name
     check_out(out)
-    from pacbayes.team import ALONE, join_team
+    from pacbayes.team import ALONE, joined_team
 
-    team = join_team()
-    if team.size > 1 and device == "cuda":
-        device = f"cuda:{team.local_rank}"
-    model = _open(
-        checkpoint=checkpoint,
-        prior=prior,
-        base=base,
-        device=device,
-        dtype=dtype,
-        allow_pickle=allow_pickle,
-        draw_mode=draw_mode,
-    )
-    if posterior is not None:
-        from pacbayes.models.posterior_file import with_posterior
-
-        model = with_posterior(model, posterior)
-    for note in sample.notes if team.leads else ():
-        typer.echo(f"note: {note}", err=True)
-    from pacbayes.settings import Settings
-
-    settings = Settings(
-        losses=losses,
-        delta=delta,
-        seed=seed,
-        passes=passes,
-        tolerance=tolerance,
-        draws=draws,
-        batch_size=batch_size,
-        block=noise_batch,
-        dtype=dtype,
-        prior_scale=prior_scale,
-        family=family,  # type: ignore[arg-type]
-        groups=groups,
-        gauge=gauge,
-        team=team,
-        optimize=optimize,
-        optimize_rate=optimize_rate,
-    )
-    if dry_run:
-        if team.leads:
-            _show_dry_run(model, sample, replace(settings, team=ALONE))
-        return
-    from pacbayes.cli.results import certify_and_write
-    from pacbayes.files import claimed
-
-    with claimed(out) if team.leads else nullcontext():
-        certificates, others = certify_and_write(
-            model, sample, settings, out, objects, quiet=as_json
+    with joined_team(PROCESS_LOST) as team:
+        if team.size > 1 and device == "cuda":
+            device = f"cuda:{team.local_rank}"
+        model = _open(
+            checkpoint=checkpoint,
+            prior=prior,
+            base=base,
+            device=device,
+            dtype=dtype,
+            allow_pickle=allow_pickle,
+            draw_mode=draw_mode,
         )
-    if as_json and team.leads:
-        texts = [certificate.to_json() for certificate in (*certificates, *others)]
-        typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
+        if posterior is not None:
+            from pacbayes.models.posterior_file import with_posterior
+
+            model = with_posterior(model, posterior)
+        for note in sample.notes if team.leads else ():
+            typer.echo(f"note: {note}", err=True)
+        from pacbayes.settings import Settings
+
+        settings = Settings(
+            losses=losses,
+            delta=delta,
+            seed=seed,
+            passes=passes,
+            tolerance=tolerance,
+            draws=draws,
+            batch_size=batch_size,
+            block=noise_batch,
+            dtype=dtype,
+            prior_scale=prior_scale,
+            family=family,  # type: ignore[arg-type]
+            groups=groups,
+            gauge=gauge,
+            team=team,
+            optimize=optimize,
+            optimize_rate=optimize_rate,
+        )
+        if dry_run:
+            if team.leads:
+                _show_dry_run(model, sample, replace(settings, team=ALONE))
+            return
+        from pacbayes.cli.results import certify_and_write
+        from pacbayes.files import claimed
+
+        with claimed(out) if team.leads else nullcontext():
+            certificates, others = certify_and_write(
+                model, sample, settings, out, objects, quiet=as_json
+            )
+        if as_json and team.leads:
+            texts = [certificate.to_json() for certificate in (*certificates, *others)]
+            typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
     if require_nonvacuous and any(s.vacuous for found in certificates for s in found.strata):
         raise typer.Exit(VACUOUS)
 
