@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -77,6 +77,19 @@ class Team:
         found = [make() if self.leads else None]
         distributed.broadcast_object_list(found, src=0, group=self.group)
         return found[0]  # type: ignore[return-value]
+
+    def agree(self, facts: Mapping[str, Any]) -> None:
+        """Checks that all processes have read the same, each perhaps from a disk of its own.
+
+        Raises:
+            InputError: A fact differs from the first process's.
+        """
+        for name, expected in self.led(lambda: dict(facts)).items():
+            if facts[name] != expected:
+                raise InputError(
+                    f"{name} is {facts[name]!r} here, but {expected!r} in the first process; all "
+                    "must read the same files with the same packages."
+                )
 
 
 ALONE = Team()
