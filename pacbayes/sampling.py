@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -252,7 +253,7 @@ def sample_pairs(
     while chunk * size < plan.most and not led(
         lambda: all(e.narrower_than(plan.tolerance) for e in estimators)
     ):
-        chosen = led(lambda chunk=chunk: _choose(plan.probabilities, size, key, chunk))
+        chosen = led(partial(_choose, plan.probabilities, size, key, chunk))
         store.keep(key.stratum, f"units{chunk}", chosen[None].astype(np.float64))
         losses = store.get(
             key.stratum,

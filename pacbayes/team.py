@@ -137,14 +137,14 @@ def _connected(exit_code: int) -> tuple[Team, Watch]:
         distributed.init_process_group("gloo", timeout=_ARRIVAL)
         hosts = [""] * size
         distributed.all_gather_object(hosts, socket.gethostname())
+        names = [f"process {place} of {size} on {host}" for place, host in enumerate(hosts)]
+        watch = Watch(names, rank, exit_code)
     except (KeyError, ValueError, RuntimeError) as error:
         raise InputError(
             f"the processes cannot be connected ({' '.join(str(error).split())}); start them with "
             "torchrun, or set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in each."
         ) from None
-    names = [f"process {place} of {size} on {host}" for place, host in enumerate(hosts)]
-    team = Team(rank=rank, size=size, local_rank=local_rank)
-    return team, Watch(names, rank, exit_code)
+    return Team(rank=rank, size=size, local_rank=local_rank), watch
 
 
 def _working_group() -> Any:

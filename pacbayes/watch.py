@@ -93,6 +93,7 @@ class Watch:
         self._names, self._rank, self._exit_code = names, rank, exit_code
         self._own = self._verdict = _RUNNING
         self._ending = False
+        self._lines = _lines(rank, len(names))
         self._news = threading.Event()
         self._before = signal.signal(signal.SIGTERM, self._interrupt)
         self._thread = threading.Thread(target=self._keep, daemon=True)
@@ -137,20 +138,20 @@ class Watch:
     def _lead(self) -> Word:
         """Hears all, and tells them the worst; that all are done, once they are."""
         others = range(1, len(self._names))
-        mail = {rank: _Letter(rank) for rank in others}
+        mail = {rank: _Letter(rank, self._lines[rank]) for rank in others}
         words = [self._own, *(self._from(rank, mail[rank], _SILENCE) for rank in others)]
         worst = max(words, key=lambda word: word.state)
         if worst.state is State.DONE and any(word.state is State.RUNNING for word in words):
             worst = _RUNNING
         for rank in others:
             if words[rank].state is not State.LOST:
-                _tell(rank, worst)
+                _tell(rank, worst, self._lines[rank])
         return worst
 
     def _follow(self) -> Word:
         """Tells the first, and hears from it."""
-        _tell(0, self._own)
-        return self._from(0, _Letter(0), _PATIENCE)
+        _tell(0, self._own, self._lines[0])
+        return self._from(0, _Letter(0, self._lines[0]), _PATIENCE)
 
     def _from(self, rank: int, letter: _Letter, patience: timedelta) -> Word:
         try:
@@ -160,17 +161,28 @@ class Watch:
             return Word(State.LOST, f"{self._names[rank]} {gone}")
 
 
+def _lines(rank: int, size: int) -> dict[int, Any]:
+    """A group of two for each process that this one talks to, by its rank.
+
+    Time that runs out in waiting for one closes all connections of a group.
+    """
+    from torch import distributed
+
+    groups = {other: distributed.new_group([0, other]) for other in range(1, size)}  # by all
+    return {0: groups[rank]} if rank else groups
+
+
 class _Letter:
     """A word that is on its way from a process."""
 
-    def __init__(self, sender: int) -> None:
+    def __init__(self, sender: int, line: Any) -> None:
         import torch
         from torch import distributed
 
         self._content = torch.zeros(_LENGTH, dtype=torch.uint8)
         self._work: Any = None
         with suppress(RuntimeError):  # the connection is closed; reading will find it
-            self._work = distributed.irecv(self._content, src=sender)
+            self._work = distributed.irecv(self._content, src=sender, group=line)
 
     def read(self, patience: timedelta) -> Word:
         """The word, once it is there.
@@ -184,12 +196,12 @@ class _Letter:
         return Word.unpacked(self._content.numpy().tobytes())
 
 
-def _tell(rank: int, word: Word) -> None:
+def _tell(rank: int, word: Word, line: Any) -> None:
     """Sends a word, if anybody is there to take it."""
     import torch
     from torch import distributed
 
     content = torch.frombuffer(word.packed(), dtype=torch.uint8)
     with suppress(RuntimeError):
-        work: Any = distributed.isend(content, dst=rank)
+        work: Any = distributed.isend(content, dst=rank, group=line)
         work.wait(_PATIENCE)

@@ -1,10 +1,12 @@
-"""Several processes: the same certificate as one, bit for bit; halving where memory runs out."""
+"""Several processes: the same certificate as one, bit for bit; a process that dies; halving where memory
+runs out."""
 
-import json
 import os
+import random
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -22,62 +24,151 @@ from pacbayes.settings import Settings
 from pacbayes.team import ALONE, Team, joined_team
 
 PROGRAM = [sys.executable, "-c", "from pacbayes.cli import bound_main; bound_main()"]
+SCRIPT = """#!{python}
+from pacbayes.cli import bound_main
+bound_main()
+"""
 
 
 def free_port():
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
+        return str(listening.getsockname()[1])
 
 
-def run_together(arguments, size):
+def start(command, **variables):
+    return subprocess.Popen(
+        list(map(str, command)),
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def start_team(arguments, size):
+    """Processes that a launcher's variables connect."""
     port = free_port()
-    running = [
-        subprocess.Popen(
-            [*PROGRAM, *map(str, arguments)],
-            env=os.environ
-            | {
-                "RANK": str(rank),
-                "LOCAL_RANK": str(rank),
-                "WORLD_SIZE": str(size),
-                "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": str(port),
-                "OMP_NUM_THREADS": "1",
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+    return [
+        start(
+            [*PROGRAM, *arguments],
+            RANK=str(rank),
+            LOCAL_RANK=str(rank),
+            WORLD_SIZE=str(size),
+            MASTER_ADDR="127.0.0.1",
+            MASTER_PORT=port,
         )
         for rank in range(size)
     ]
+
+
+def start_nodes(arguments, size, folder):
+    """As many machines as there are launchers, with two processes each."""
+    script = folder / "pacbayes-bound"  # as pip writes it
+    script.write_text(SCRIPT.format(python=sys.executable))
+    script.chmod(0o755)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", 2]
+    torchrun += ["--nnodes", size, "--rdzv-backend", "c10d", "--rdzv-id", "a"]
+    torchrun += ["--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--local-addr", "127.0.0.1"]
+    return [start([*torchrun, script, *arguments]) for _ in range(size)]
+
+
+def finished(running):
     return [(*process.communicate(timeout=300), process.returncode) for process in running]
 
 
+def certificates(folder):
+    return {path.name: Certificate.read(path) for path in sorted(folder.glob("certificate*.json"))}
+
+
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
+    for name, one in expected.items():
+        assert found[name].strata == one.strata, name
+        assert found[name].kl_by_group == one.kl_by_group, name
+        assert found[name].posterior.groups == one.posterior.groups, name
+
+
 @pytest.mark.parametrize(
-    "extra", [("--tolerance", 0.1), ("--draw-mode", "block", "--also", "drawn")]
+    ("launch", "extra"),
+    [
+        ("three processes", ("--tolerance", 0.1)),
+        ("two nodes", ("--draw-mode", "block", "--also", "drawn")),
+    ],
 )
-def test_two_processes_make_the_certificate_of_one(checkpoints, problem_file, tmp_path, extra):
+def test_many_make_the_certificate_of_one(
+    checkpoints, problem_file, tmp_path, run_bound, launch, extra
+):
     arguments = [
         *("--checkpoint", checkpoints / "free", "--data", problem_file, "--strata-edges", 2),
         *("--loss", "exact", "--loss", "nll", "--passes", 2, "--batch-size", 8, "--noise-batch", 4),
         *extra,
     ]
-    found = {}
-    for size in (1, 2):
-        out = tmp_path / str(size)
-        done = run_together([*arguments, "--out", out], size)
-        assert [code for _, _, code in done] == [0] * size, done
-        # only the first prints
-        assert [bool(text) for text, _, _ in done] == [True, *[False] * (size - 1)]
-        found[size] = {
-            path.name: Certificate.read(path) for path in sorted(out.glob("certificate*.json"))
-        }
-    assert found[1].keys() == found[2].keys()
-    for name, one in found[1].items():
-        two = found[2][name]
-        assert two.strata == one.strata, name
-        assert two.kl_by_group == one.kl_by_group, name
-        assert two.posterior.groups == one.posterior.groups, name
+    together = [*arguments, "--out", tmp_path / "many"]
+    if launch == "three processes":
+        running = start_team(together, 3)
+    else:
+        running = start_nodes(together, 2, tmp_path)
+    code, _, err = run_bound(*arguments, "--out", tmp_path / "one")
+    assert code == 0, err
+    done = finished(running)
+    assert [code for _, _, code in done] == [0] * len(running), done
+    assert sum(bool(text) for text, _, _ in done) == 1  # only the first prints
+    assert_same(certificates(tmp_path / "many"), certificates(tmp_path / "one"))
+
+
+def test_a_run_that_loses_processes_goes_on_to_the_same_certificate(
+    checkpoints, problem_file, tmp_path, run_bound
+):
+    arguments = [
+        *("--checkpoint", checkpoints / "adapter", "--prior", checkpoints / "initial"),
+        *("--data", problem_file, "--family", "isotropic", "--no-gauge", "--batch-size", 8),
+        *("--passes", 300),
+    ]
+    code, _, err = run_bound(*arguments, "--out", tmp_path / "one")
+    assert code == 0, err
+    out = tmp_path / "many"
+    chance = random.Random()
+    kept = {}
+    for victim in (1, 0):
+        running = start_team([*arguments, "--out", out], 2)
+        more = len(kept) + chance.randint(1, 40)
+        while len(passes(out)) < more:
+            assert all(process.poll() is None for process in running), finished(running)
+            time.sleep(0.01)
+        running[victim].kill()
+        started = time.monotonic()
+        text, err, code = finished(running)[1 - victim]
+        assert (text, code) == ("", 5), err
+        assert f"error: process {victim} of 2 on " in err.splitlines()[-1]
+        assert "is gone without a word" in err
+        assert time.monotonic() - started < 60  # 2 s on an idle machine
+        assert not list(out.glob("certificate*"))
+        assert {name: time for name, time in passes(out).items() if name in kept} == kept
+        kept = passes(out)
+        assert len(kept) < 300
+    code, _, err = run_bound(*arguments, "--out", out)
+    assert code == 0, err
+    assert kept.items() <= passes(out).items()  # none was made again
+    assert_same(certificates(out), certificates(tmp_path / "one"))
+
+
+def passes(out):
+    """When each finished pass was written."""
+    return {path.name: path.stat().st_mtime_ns for path in out.glob("draws/*/*.pass*.npy")}
+
+
+def test_processes_must_read_the_same_files():
+    class Second(Team):
+        def led(self, make):
+            return {"the hash of the data": "aa", "the version": 1}
+
+    second = Second(rank=1, size=2)
+    second.agree({"the version": 1, "the hash of the data": "aa"})
+    with pytest.raises(
+        InputError, match="the hash of the data is 'bb' here, but 'aa' in the first"
+    ):
+        second.agree({"the version": 1, "the hash of the data": "bb"})
 
 
 def test_a_draw_store_is_read_and_written_by_the_first_alone(tmp_path):
@@ -130,31 +221,25 @@ def test_a_batch_that_does_not_fit_is_halved(adapter, problem_file, monkeypatch)
 
     def small_device(self, examples):
         if len(examples) > limit:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise shortage
         sizes.append(len(examples))
         return honest(self, examples)
 
     monkeypatch.setattr(Scorer, "_forward", small_device)
     limit = 5
-    found = scorer.under_noise(units, sigmas, key=key, draw=0)
-    assert np.array_equal(found, expected)
-    assert max(sizes) <= 5
-    assert sum(sizes) == len(units)
-    limit = 0
+    for shortage in (
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ):
+        sizes.clear()
+        found = scorer.under_noise(units, sigmas, key=key, draw=0)
+        assert np.array_equal(found, expected)
+        assert max(sizes) <= 5
+        assert sum(sizes) == len(units)
+    limit, shortage = 0, RuntimeError("shapes do not match")
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        scorer.at_centre(units)
+    shortage = MemoryError()
     with pytest.raises(InputError, match="not enough memory for one example of"):
         replace(scorer, batch_size=4).at_centre(units)
-
-
-def test_spread_over_devices_is_the_same_model(
-    adapter, checkpoints, problem_file, run_bound, tmp_path
-):
-    arguments = ("--checkpoint", checkpoints / "full", "--prior", checkpoints / "base")
-    strata = []
-    for device in ("cpu", "auto"):
-        code, out, err = run_bound(
-            *(*arguments, "--data", problem_file, "--passes", 1, "--json"),
-            *("--device", device, "--out", tmp_path / device),
-        )
-        assert code == 0, err
-        strata.append(json.loads(out)["strata"])
-    assert strata[0] == strata[1]
