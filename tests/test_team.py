@@ -1,5 +1,4 @@
-"""Several processes: the same certificate as one, bit for bit; a process that dies; halving where memory
-runs out."""
+"""Several processes: the certificate of one, bit for bit, whichever dies; halved batches."""
 
 import os
 import random
@@ -123,7 +122,7 @@ def test_a_run_that_loses_processes_goes_on_to_the_same_certificate(
     arguments = [
         *("--checkpoint", checkpoints / "adapter", "--prior", checkpoints / "initial"),
         *("--data", problem_file, "--family", "isotropic", "--no-gauge", "--batch-size", 8),
-        *("--passes", 300),
+        *("--passes", 200),
     ]
     code, _, err = run_bound(*arguments, "--out", tmp_path / "one")
     assert code == 0, err
@@ -132,7 +131,7 @@ def test_a_run_that_loses_processes_goes_on_to_the_same_certificate(
     kept = {}
     for victim in (1, 0):
         running = start_team([*arguments, "--out", out], 2)
-        more = len(kept) + chance.randint(1, 40)
+        more = len(kept) + chance.randint(1, 20)
         while len(passes(out)) < more:
             assert all(process.poll() is None for process in running), finished(running)
             time.sleep(0.01)
@@ -146,7 +145,7 @@ def test_a_run_that_loses_processes_goes_on_to_the_same_certificate(
         assert not list(out.glob("certificate*"))
         assert {name: time for name, time in passes(out).items() if name in kept} == kept
         kept = passes(out)
-        assert len(kept) < 300
+        assert len(kept) < 200
     code, _, err = run_bound(*arguments, "--out", out)
     assert code == 0, err
     assert kept.items() <= passes(out).items()  # none was made again
@@ -165,9 +164,7 @@ def test_processes_must_read_the_same_files():
 
     second = Second(rank=1, size=2)
     second.agree({"the version": 1, "the hash of the data": "aa"})
-    with pytest.raises(
-        InputError, match="the hash of the data is 'bb' here, but 'aa' in the first"
-    ):
+    with pytest.raises(InputError, match="of the data is 'bb' here, but 'aa' in the first"):
         second.agree({"the version": 1, "the hash of the data": "bb"})
 
 
@@ -216,12 +213,12 @@ def test_a_batch_that_does_not_fit_is_halved(adapter, problem_file, monkeypatch)
     key = NoiseKey(seed=0, stream=Stream.PILOT, stratum=0)
     sigmas = dict.fromkeys(adapter.sizes, 0.05)
     expected = scorer.under_noise(units, sigmas, key=key, draw=0)
-    sizes = []
+    sizes, trouble = [], []
     honest = Scorer._forward
 
     def small_device(self, examples):
         if len(examples) > limit:
-            raise shortage
+            raise trouble[0]
         sizes.append(len(examples))
         return honest(self, examples)
 
@@ -232,14 +229,15 @@ def test_a_batch_that_does_not_fit_is_halved(adapter, problem_file, monkeypatch)
         MemoryError(),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
     ):
+        trouble[:] = [shortage]
         sizes.clear()
         found = scorer.under_noise(units, sigmas, key=key, draw=0)
         assert np.array_equal(found, expected)
         assert max(sizes) <= 5
         assert sum(sizes) == len(units)
-    limit, shortage = 0, RuntimeError("shapes do not match")
-    with pytest.raises(RuntimeError, match="shapes do not match"):
-        scorer.at_centre(units)
-    shortage = MemoryError()
+    limit = 0
     with pytest.raises(InputError, match="not enough memory for one example of"):
         replace(scorer, batch_size=4).at_centre(units)
+    trouble[:] = [RuntimeError("shapes do not match")]
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        scorer.at_centre(units)

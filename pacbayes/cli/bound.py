@@ -194,21 +194,21 @@ def bound(
         raise InputError(f"--optimize must be at least 0, got {optimize}.")
     if not 0 < optimize_rate < math.inf:
         raise InputError(f"--optimize-rate must be positive and finite, got {optimize_rate}.")
-    from pacbayes.data.sample import read_sample
-
-    sample = read_sample(
-        data,
-        held_out=held_out or (),
-        prior_data=prior_data or (),
-        k=strata,
-        edges=_edges(strata_edges),
-        levels=strata_levels,
-    )
-    out = out or Path("runs") / checkpoint.resolve().name
-    check_out(out)
     from pacbayes.team import ALONE, joined_team
 
     with joined_team(PROCESS_LOST) as team:
+        from pacbayes.data.sample import read_sample
+
+        sample = read_sample(
+            data,
+            held_out=held_out or (),
+            prior_data=prior_data or (),
+            k=strata,
+            edges=_edges(strata_edges),
+            levels=strata_levels,
+        )
+        out = out or Path("runs") / checkpoint.resolve().name
+        check_out(out)
         if team.size > 1 and device == "cuda":
             device = f"cuda:{team.local_rank}"
         model = _open(
