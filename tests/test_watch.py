@@ -44,7 +44,7 @@ def work(team, end):
     """Waits for the others, or is busy and does not wait for any."""
     if team.rank == 2 or end is stopped:
         while True:
-            np.linalg.inv(np.eye(50))
+            sum(range(1000))
     team.sum(np.ones(2))
 
 
