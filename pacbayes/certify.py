@@ -127,6 +127,7 @@ def certify(
             "they depend on the labels it was trained on; score with the base model.",
             path=model.folder.path,
         )
+    settings.team.agree(_inputs(model, sample))
     strata = [EncodedPart.encode(part, model) for part in sample.strata]
     scorer = settings.scorer(model)
     ledger = DeltaLedger(settings.delta)
@@ -300,11 +301,28 @@ def _describe_loss(loss: Loss, vocabulary: int) -> LossNote:
     return LossNote(name=loss.name, range=(0.0, width), parameters=parameters)
 
 
-def _environment(model: FineTuned, settings: Settings) -> Environment:
+def _packages() -> dict[str, str]:
     packages = {name: version(name) for name in ("numpy", "torch", "transformers", "peft")}
-    packages["python"] = platform.python_version()
-    device = str(next(model.model.parameters()).device)
-    return Environment(packages=packages, device=device, dtype=settings.dtype)
+    return packages | {"python": platform.python_version()}
+
+
+def _inputs(model: FineTuned, sample: Sample) -> dict[str, Any]:
+    """What several processes must have alike, though they may read it from several disks."""
+    files = (*sample.files, *sample.prior_files)
+    return {
+        "the version": {"pacbayes": __version__, **_packages()},
+        "the hash of the checkpoint": model.folder.sha256,
+        "the hash of the posterior": model.posterior.sha256,
+        "the hash of the prior": model.prior.sha256,
+        "the hash of the base model": None if model.base is None else model.base.sha256,
+        "the hash of the data": [file.sha256 for file in files],
+        "the way to draw": "for each example" if model.noise.per_row else "for each block",
+    }
+
+
+def _environment(model: FineTuned, settings: Settings) -> Environment:
+    devices = dict.fromkeys(str(parameter.device) for parameter in model.model.parameters())
+    return Environment(packages=_packages(), device=", ".join(devices), dtype=settings.dtype)
 
 
 def _dependencies(

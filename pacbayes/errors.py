@@ -1,4 +1,4 @@
-"""The one exception that stands for bad input: what was given, where, and the usual mistake."""
+"""The exceptions that are shown to the user in one line: bad input, and a process that is lost."""
 
 from __future__ import annotations
 
@@ -23,3 +23,16 @@ class InputError(ValueError):
         super().__init__(f"{where}{message}")
         self.path = path
         self.line = line
+
+
+class ProcessLostError(RuntimeError):
+    """One of several processes that work together is gone, so the others end as well.
+
+    Args:
+        message: Which one, and why if that is known.
+        told: Whether the first process says so already.
+    """
+
+    def __init__(self, message: str, *, told: bool = False) -> None:
+        super().__init__(message)
+        self.told = told

@@ -120,7 +120,9 @@ class Scorer:
         try:
             with noise(batch):
                 found = self._forward([example for _, example in batch])
-        except torch.OutOfMemoryError:
+        except (RuntimeError, MemoryError) as error:
+            if not _is_want_of_memory(error):
+                raise
             if len(places) == 1:
                 raise InputError(
                     f"the device has not enough memory for one example of {_length(batch[0])} "
@@ -165,14 +167,14 @@ class Scorer:
 @torch.inference_mode()
 def scores_of(model: FineTuned, examples: Sequence[Example]) -> list[tuple[Tensor, Tensor]]:
     """One forward pass: each example's scores (tokens, vocabulary) and scored token ids."""
-    device = _device(model)
-    ids = token_ids(examples).to(device)
+    ids = token_ids(examples).to(_device(model))
     # causal models never look to the right, so padding there needs no mask
     logits = model.model(input_ids=ids, use_cache=False).logits
+    ids = ids.to(logits.device)  # another one, perhaps, if the model is spread over several
     pairs = []
     for row, example in enumerate(examples):
         wanted = torch.tensor([i for i, scored in enumerate(example.scored) if scored])
-        wanted = wanted.to(device)
+        wanted = wanted.to(logits.device)
         pairs.append((logits[row, wanted - 1], ids[row, wanted]))
     return pairs
 
@@ -191,6 +193,13 @@ def _losses_of(losses: Sequence[Loss], scores: Tensor, targets: Tensor) -> list[
     if not bool(torch.isfinite(scores).all()):
         return [1.0] * len(losses)
     return [loss.compute(scores, targets) for loss in losses]
+
+
+def _is_want_of_memory(error: Exception) -> bool:
+    """Whether it is that: torch has an exception for it on a GPU only."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "can't allocate memory" in str(error)
 
 
 def _length(row: Row) -> int:

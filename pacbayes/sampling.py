@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -248,9 +249,11 @@ def sample_pairs(
     ]
     block = scorer.units_per_draw
     size = block * -(-DRAWS_AT_A_TIME // block)
-    chunk = 0
-    while chunk * size < plan.most and not all(e.narrower_than(plan.tolerance) for e in estimators):
-        chosen = _choose(plan.probabilities, size, key, chunk)
+    chunk, led = 0, scorer.team.led  # all draw the same units as often: see `Search.score`
+    while chunk * size < plan.most and not led(
+        lambda: all(e.narrower_than(plan.tolerance) for e in estimators)
+    ):
+        chosen = led(partial(_choose, plan.probabilities, size, key, chunk))
         store.keep(key.stratum, f"units{chunk}", chosen[None].astype(np.float64))
         losses = store.get(
             key.stratum,

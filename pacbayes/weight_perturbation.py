@@ -152,7 +152,14 @@ class Search:
     groups: Mapping[str, str] = field(default_factory=dict)
 
     def score(self, scales: Scales) -> Score:
-        """The smaller the better."""
+        """The smaller the better; the first process of a team computes it for all.
+
+        So all take the same decisions, though the last bits may differ between kinds of machine.
+        """
+        found = self._score(scales)
+        return self.scorer.team.led(lambda: found)
+
+    def _score(self, scales: Scales) -> Score:
         kl = scales.kl + self.grid.log_cost
         bounds, roots = [], []
         for pilot in self.pilots:
@@ -267,7 +274,7 @@ def choose_posterior(search: Search, *, gauge: bool = True) -> tuple[FineTuned, 
     trained = {name: tensor.detach().clone() for name, tensor in model.noise.tensors.items()}
     chosen: Mapping[str, Tensor] = trained
     if gauge and not model.suggested_noise:
-        for name, centre in gauges(model).items():
+        for name, centre in search.scorer.team.led(lambda: dict(gauges(model))).items():
             moved = replace(search.scorer, model=model.recentred(centre))
             found = replace(search, scorer=moved).best()
             if found.score < best.score:

@@ -15,6 +15,7 @@ from pacbayes.draws import Draws, DrawStore
 from pacbayes.errors import InputError
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.sampling import Plan, sample_pairs
+from pacbayes.team import ALONE
 
 LAMS = st.one_of(st.floats(1e-6, 1 - 1e-6), st.floats(-1e5, -1e-6))
 
@@ -74,6 +75,7 @@ class Jitter:
     """Units whose loss under noise is graded: from a uniform variable, with a mean of its own."""
 
     units_per_draw = 1
+    team = ALONE
 
     def __init__(self, n, seed):
         rng = np.random.default_rng(seed)

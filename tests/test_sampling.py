@@ -13,6 +13,7 @@ from pacbayes.models.opening import open_fine_tuned
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.sampling import Plan, best_probabilities, probabilities_by_margin, sample_pairs
 from pacbayes.settings import Settings
+from pacbayes.team import ALONE, Team
 
 N = 400
 
@@ -24,6 +25,7 @@ class Flips:
     centre: np.ndarray
     chance: np.ndarray
     units_per_draw: int = 1
+    team: Team = ALONE
 
     def under_noise(self, units, sigmas, *, key, draw):
         rng = np.random.Generator(Draw(key=key, number=draw, unit=0).bits(part=0))

@@ -12,7 +12,7 @@ import typer
 
 from pacbayes.cli.bound import bound
 from pacbayes.cli.bounds import bounds
-from pacbayes.cli.exit_codes import BAD_INPUT, INTERRUPTED
+from pacbayes.cli.exit_codes import BAD_INPUT, INTERRUPTED, PROCESS_LOST
 from pacbayes.cli.plan import plan
 from pacbayes.cli.report import report
 from pacbayes.cli.score import score
@@ -20,7 +20,7 @@ from pacbayes.cli.select import select
 from pacbayes.cli.selftest import selftest
 from pacbayes.cli.sweep import sweep
 from pacbayes.cli.verify import verify
-from pacbayes.errors import InputError
+from pacbayes.errors import InputError, ProcessLostError
 from pacbayes.version import __version__
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -83,6 +83,10 @@ def _run(program: typer.Typer) -> None:
     except InputError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(BAD_INPUT)
+    except ProcessLostError as error:
+        if not error.told:
+            typer.echo(f"error: {error}", err=True)
+        sys.exit(PROCESS_LOST)
     except (KeyboardInterrupt, SystemExit) as stop:
         # typer turns an interruption inside a command into a silent exit
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:

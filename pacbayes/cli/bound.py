@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pacbayes.cli.config import apply_config
-from pacbayes.cli.exit_codes import VACUOUS
+from pacbayes.cli.exit_codes import PROCESS_LOST, VACUOUS
 from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
 
@@ -194,72 +194,72 @@ def bound(
         raise InputError(f"--optimize must be at least 0, got {optimize}.")
     if not 0 < optimize_rate < math.inf:
         raise InputError(f"--optimize-rate must be positive and finite, got {optimize_rate}.")
-    from pacbayes.data.sample import read_sample
+    from pacbayes.team import ALONE, joined_team
 
-    sample = read_sample(
-        data,
-        held_out=held_out or (),
-        prior_data=prior_data or (),
-        k=strata,
-        edges=_edges(strata_edges),
-        levels=strata_levels,
-    )
-    out = out or Path("runs") / checkpoint.resolve().name
-    check_out(out)
-    from pacbayes.team import ALONE, join_team
+    with joined_team(PROCESS_LOST) as team:
+        from pacbayes.data.sample import read_sample
 
-    team = join_team()
-    if team.size > 1 and device == "cuda":
-        device = f"cuda:{team.local_rank}"
-    model = _open(
-        checkpoint=checkpoint,
-        prior=prior,
-        base=base,
-        device=device,
-        dtype=dtype,
-        allow_pickle=allow_pickle,
-        draw_mode=draw_mode,
-    )
-    if posterior is not None:
-        from pacbayes.models.posterior_file import with_posterior
-
-        model = with_posterior(model, posterior)
-    for note in sample.notes if team.leads else ():
-        typer.echo(f"note: {note}", err=True)
-    from pacbayes.settings import Settings
-
-    settings = Settings(
-        losses=losses,
-        delta=delta,
-        seed=seed,
-        passes=passes,
-        tolerance=tolerance,
-        draws=draws,
-        batch_size=batch_size,
-        block=noise_batch,
-        dtype=dtype,
-        prior_scale=prior_scale,
-        family=family,  # type: ignore[arg-type]
-        groups=groups,
-        gauge=gauge,
-        team=team,
-        optimize=optimize,
-        optimize_rate=optimize_rate,
-    )
-    if dry_run:
-        if team.leads:
-            _show_dry_run(model, sample, replace(settings, team=ALONE))
-        return
-    from pacbayes.cli.results import certify_and_write
-    from pacbayes.files import claimed
-
-    with claimed(out) if team.leads else nullcontext():
-        certificates, others = certify_and_write(
-            model, sample, settings, out, objects, quiet=as_json
+        sample = read_sample(
+            data,
+            held_out=held_out or (),
+            prior_data=prior_data or (),
+            k=strata,
+            edges=_edges(strata_edges),
+            levels=strata_levels,
         )
-    if as_json and team.leads:
-        texts = [certificate.to_json() for certificate in (*certificates, *others)]
-        typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
+        out = out or Path("runs") / checkpoint.resolve().name
+        check_out(out)
+        if team.size > 1 and device == "cuda":
+            device = f"cuda:{team.local_rank}"
+        model = _open(
+            checkpoint=checkpoint,
+            prior=prior,
+            base=base,
+            device=device,
+            dtype=dtype,
+            allow_pickle=allow_pickle,
+            draw_mode=draw_mode,
+        )
+        if posterior is not None:
+            from pacbayes.models.posterior_file import with_posterior
+
+            model = with_posterior(model, posterior)
+        for note in sample.notes if team.leads else ():
+            typer.echo(f"note: {note}", err=True)
+        from pacbayes.settings import Settings
+
+        settings = Settings(
+            losses=losses,
+            delta=delta,
+            seed=seed,
+            passes=passes,
+            tolerance=tolerance,
+            draws=draws,
+            batch_size=batch_size,
+            block=noise_batch,
+            dtype=dtype,
+            prior_scale=prior_scale,
+            family=family,  # type: ignore[arg-type]
+            groups=groups,
+            gauge=gauge,
+            team=team,
+            optimize=optimize,
+            optimize_rate=optimize_rate,
+        )
+        if dry_run:
+            if team.leads:
+                _show_dry_run(model, sample, replace(settings, team=ALONE))
+            return
+        from pacbayes.cli.results import certify_and_write
+        from pacbayes.files import claimed
+
+        with claimed(out) if team.leads else nullcontext():
+            certificates, others = certify_and_write(
+                model, sample, settings, out, objects, quiet=as_json
+            )
+        if as_json and team.leads:
+            texts = [certificate.to_json() for certificate in (*certificates, *others)]
+            typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
     if require_nonvacuous and any(s.vacuous for found in certificates for s in found.strata):
         raise typer.Exit(VACUOUS)
 

@@ -5,4 +5,6 @@ BAD_INPUT = 2
 VACUOUS = 3
 NOT_VERIFIED = 4
 """A certificate, or the machine, did not pass its checks."""
+PROCESS_LOST = 5
+"""One of several processes failed or is gone; the run can be gone on with."""
 INTERRUPTED = 130

@@ -37,6 +37,7 @@ class OpenOptions:
 
     Attributes:
         device: Where the model runs; `auto` spreads it over all devices, as accelerate does.
+        device_map: Instead of `device`, where each part runs, by the name of its module.
         draw_mode: See `pacbayes.models.draw_mode`.
     """
 
@@ -44,13 +45,33 @@ class OpenOptions:
     prior: Path | None = None
     base: Path | None = None
     device: str = "cpu"
+    device_map: Mapping[str, str | int] | None = None
     dtype: str = "float32"
     allow_pickle: bool = False
     draw_mode: DrawMode = "auto"
 
+    @property
+    def spread(self) -> dict[str, str | int] | str | None:
+        """How a model is spread over devices as it is loaded; None to load it on the CPU."""
+        if self.device_map is not None:
+            return dict(self.device_map)
+        return "auto" if self.device == "auto" else None
+
     def place(self, model: Any) -> Any:
-        """The model where it will run, ready to be scored with."""
-        return model.eval() if self.device == "auto" else model.to(self.device).eval()
+        """The model where it will run, ready to be scored with.
+
+        Raises:
+            InputError: It does not fit there.
+        """
+        if self.spread is not None:
+            return model.eval()
+        try:
+            return model.to(self.device).eval()
+        except torch.OutOfMemoryError:
+            raise InputError(
+                f"the model does not fit on {self.device}; use a smaller --dtype, or --device "
+                "auto to spread it over several."
+            ) from None
 
 
 def same_tensors(
@@ -87,7 +108,7 @@ def load_model(folder: Path, options: OpenOptions, *, spread: bool = True) -> An
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(folder),
             dtype=getattr(torch, options.dtype),
-            device_map="auto" if spread and options.device == "auto" else None,
+            device_map=options.spread if spread else None,
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
@@ -104,7 +125,20 @@ def load_model(folder: Path, options: OpenOptions, *, spread: bool = True) -> An
                 f"{what.replace('_', ' ')}: {first} (config and weights do not belong together).",
                 path=folder,
             )
+    _refuse_offloaded(model, folder)
     return model
+
+
+def _refuse_offloaded(model: Any, folder: Path) -> None:
+    """Noise is put on tensors where they are, so all must be on a device between forward passes."""
+    away = [name for name, tensor in model.named_parameters() if tensor.device.type == "meta"]
+    if away:
+        raise InputError(
+            f"does not fit on the devices: {len(away)} tensors, such as {away[0]!r}, would be kept "
+            "elsewhere and fetched in each forward pass, where no noise can be put on them; use "
+            "more memory, a smaller --dtype, or --device cpu.",
+            path=folder,
+        )
 
 
 def load_tokenizer(first: Path, second: Path, model: Any) -> Any:
