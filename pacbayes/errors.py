@@ -1,4 +1,4 @@
-"""The one exception that stands for bad input: what was given, where, and the usual mistake."""
+"""The exceptions that stand for bad input: what was given, where, and the usual mistake."""
 
 from __future__ import annotations
 
@@ -23,3 +23,7 @@ class InputError(ValueError):
         super().__init__(f"{where}{message}")
         self.path = path
         self.line = line
+
+
+class WriteError(InputError):
+    """A place that cannot be written to, as on a full disk; what is written already is kept."""
