@@ -155,12 +155,11 @@ def _lost(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]])
 
 def _differs(wanted: dict[str, bytes], out: Path) -> Iterator[str]:
     found = contents(out)
-    for name in sorted(wanted.keys() | found.keys()):
-        if found.get(name) != wanted.get(name):
-            what = (
-                "is missing" if name not in found else "is too much" if name not in wanted else ""
-            )
-            yield f"{name} {what or 'differs from that of an undisturbed run'}"
+    yield from (f"{name} is missing" for name in wanted.keys() - found.keys())
+    yield from (f"{name} is too much" for name in found.keys() - wanted.keys())
+    for name in sorted(wanted.keys() & found.keys()):
+        if found[name] != wanted[name]:
+            yield f"{name} differs from that of an undisturbed run"
     yield from (f"{name} is left" for name in traces(out))
 
 
