@@ -40,28 +40,28 @@ _SWEEP = (
 
 JOBS: Mapping[str, Job] = MappingProxyType(
     {
-        "passes": Job(words=_words(f"{_BOUND} --passes 4"), weight=5),
-        "tolerance": Job(words=_words(f"{_BOUND} --passes 60 --tolerance .05"), weight=3),
+        "passes": Job(words=_words(f"{_BOUND} --passes 4"), weight=4),
+        "tolerance": Job(words=_words(f"{_BOUND} --passes 60 --tolerance .05"), weight=2),
         "optimize": Job(
             words=_words(f"{_BOUND.replace('isotropic', 'per-tensor')} --passes 1 --optimize 27"),
-            weight=1,
+            weight=0.6,
         ),
-        "drawn": Job(words=_words(f"{_BOUND} --passes 1 --also drawn"), weight=1.5),
+        "drawn": Job(words=_words(f"{_BOUND} --passes 1 --also drawn"), weight=1),
         "score": Job(
             words=_words(
                 "pacbayes score --by loss --model ../in/base --data ../in/data.jsonl "
                 "--out out/scored.jsonl --batch-size 2 --overwrite"
             ),
-            weight=4,
+            weight=5,
         ),
-        "sweep": Job(words=_words(_SWEEP), weight=1),
-        "workers": Job(words=_words(f"{_SWEEP} --workers 2"), weight=1.5, workers=True),
+        "sweep": Job(words=_words(_SWEEP), weight=0.8),
+        "workers": Job(words=_words(f"{_SWEEP} --workers 2"), weight=1, workers=True),
         "plan": Job(
             words=_words(
                 "pacbayes plan ../in/runs.jsonl --bootstrap 40 --grid 5 --budgets 1000 "
                 "--target-weights easy=.5,medium=.5 --out out"
             ),
-            weight=0.3,
+            weight=0.2,
             goes_on=False,
         ),
         "select": Job(
@@ -69,17 +69,17 @@ JOBS: Mapping[str, Job] = MappingProxyType(
                 "pacbayes select --pool ../in/data.jsonl --window 2 4 --budget 8 "
                 "--out out/train.jsonl --overwrite"
             ),
-            weight=2,
+            weight=4,
             goes_on=False,
         ),
         "report": Job(
             words=_words("pacbayes report ../in/certificate.json --out out/report.html"),
-            weight=1,
+            weight=2,
             goes_on=False,
         ),
         "figures": Job(
             words=_words("pacbayes report ../in/certificate.json --format svg --out out/figures"),
-            weight=0.7,
+            weight=1,
             goes_on=False,
         ),
     }
