@@ -45,16 +45,23 @@ def claimed(folder: Path) -> Iterator[None]:
 def claimed_file(path: Path) -> Iterator[None]:
     """As `claimed`, for one file, and those that have its name in theirs, in a folder of many.
 
+    The folder is made if it is missing, and removed again if nothing comes into it.
+
     Raises:
         InputError: See `claimed`.
     """
+    made = [folder for folder in path.parents if not folder.exists()]
     _make(path.parent)
-    with _held(path.with_name(f".{path.name}{LOCK}"), of=path):
-        for entry in path.parent.iterdir():
-            left = _UNFINISHED.fullmatch(entry.name)
-            if left and (left[1] == path.name or left[1].startswith(f"{path.name}.")):
-                _remove(entry)
-        yield
+    try:
+        with _held(path.with_name(f".{path.name}{LOCK}"), of=path):
+            for entry in path.parent.iterdir():
+                left = _UNFINISHED.fullmatch(entry.name)
+                if left and (left[1] == path.name or left[1].startswith(f"{path.name}.")):
+                    _remove(entry)
+            yield
+    finally:
+        for folder in made:
+            _remove_empty(folder)
 
 
 @contextmanager
