@@ -14,6 +14,7 @@ import argparse
 import gc
 import importlib
 import json
+import math
 import os
 import random
 import resource
@@ -64,7 +65,9 @@ def references(names: list[str], root: Path) -> dict[str, Reference]:
     return found
 
 
-def measured(names: list[str], trials: int, n_cold: int, root: Path, seed: int) -> dict[str, Any]:
+def measured(
+    names: list[str], trials: int, n_cold: int, root: Path, seed: int, minutes: float
+) -> dict[str, Any]:
     """Stop the jobs so often, and tell what was seen."""
     started, rng, tally = time.monotonic(), random.Random(seed), Tally()
     (root / "in").mkdir()
@@ -75,13 +78,13 @@ def measured(names: list[str], trials: int, n_cold: int, root: Path, seed: int) 
     gc.collect()
     gc.freeze()  # or each fork copies what it collects
     mounts = can_mount(root / "run")
-    done = 0
-    while done < trials:
+    done, until = 0, started + 60 * minutes
+    while done < trials and time.monotonic() < until:
         (name,) = rng.choices(names, [JOBS[name].weight for name in names])
         done += stopped_and_finished(
             name, JOBS[name], found[name], root / "run", forked, rng, tally, mounts=mounts
         )
-    tally_cold = _cold(names, found, n_cold, root, rng)
+    tally_cold = _cold(names, found, n_cold, root, rng, until)
     return {
         "seed": seed,
         "faults": done,
@@ -94,11 +97,16 @@ def measured(names: list[str], trials: int, n_cold: int, root: Path, seed: int) 
 
 
 def _cold(
-    names: list[str], found: dict[str, Reference], n: int, root: Path, rng: random.Random
+    names: list[str],
+    found: dict[str, Reference],
+    n: int,
+    root: Path,
+    rng: random.Random,
+    until: float,
 ) -> Tally:
     tally, done, known = Tally(), 0, {}
     launch: Launch = cold
-    while done < n:
+    while done < n and time.monotonic() < until:
         (name,) = rng.choices(names, [JOBS[name].weight for name in names])
         if name not in known:
             known[name], _ = reference_of(JOBS[name], root / "cold", launch)
@@ -156,6 +164,7 @@ def main() -> None:
     )
     parser.add_argument("--trials", type=int, default=200, help="faults, at least")
     parser.add_argument("--cold", type=int, default=0, help="faults in new interpreters")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="fewer after so long")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--job", choices=JOBS, action="append", help="default: all")
     parser.add_argument("--plant", choices=["in-place"], help="a defect to be found")
@@ -172,6 +181,7 @@ def main() -> None:
             arguments.cold,
             Path(folder).resolve(),
             arguments.seed,
+            arguments.minutes,
         )
     problems = [*found["problems"], *found["cold"]["problems"]]
     print(json.dumps(found, indent=1) if arguments.json else _table(found))

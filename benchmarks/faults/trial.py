@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.faults.folder import contents, stamps, traces, unreadable
 from benchmarks.faults.jobs import Job
-from benchmarks.faults.kinds import SIGNALS, Extent, Fault, Kind, drawn
+from benchmarks.faults.kinds import Extent, Fault, Kind, drawn
 from benchmarks.faults.process import Ended
 from pacbayes.runs.reading import RUN_FILE
 
@@ -134,8 +134,9 @@ def _wrong_with(ended: Ended, fault: Fault, out: Path) -> Iterator[str]:
         yield f"not one line on the full disk: {ended.said}"
     if fault.kind == "lost worker" and "was killed by SIGKILL" not in ended.said:
         yield f"does not say which worker was lost: {ended.said}"
-    # a signal can come while a run tidies up after itself; the next claim does that then
-    if fault.kind not in SIGNALS and (left := traces(out)):
+    # what was killed leaves its traces, and a signal can come while a run tidies up; the next
+    # claim does that then
+    if fault.kind == "full disk" and (left := traces(out)):
         yield f"leaves {left}"
 
 
