@@ -18,6 +18,7 @@ import math
 import os
 import random
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -172,6 +173,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.plant:
         files.in_place_of = _in_place
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
     torch.set_num_threads(1)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     with tempfile.TemporaryDirectory() as folder:
