@@ -19,11 +19,12 @@ from typing import Any, NoReturn
 
 from benchmarks.faults.kinds import SIGNALS, Fault, meet
 from pacbayes.cli import bound_main, main
+from pacbayes.cli.stopping import deaf
 
 _PROGRAMS = {"pacbayes": main, "pacbayes-bound": bound_main}
 HUNG = -999
-"""The code of a process that did not end by itself for a minute."""
-_PATIENCE = 60.0
+"""The code of a process that did not end by itself for so long that it hangs."""
+_PATIENCE = 300.0
 _LEFT_ALIVE = 3.0
 _COLD = (
     "import sys; from pacbayes.cli import bound_main, main; "
@@ -134,6 +135,7 @@ def _run(
     try:
         _PROGRAMS[words[0]]()
     except SystemExit as end:
+        deaf()  # as at the interpreter's exit
         code = end.code or 0
     except BaseException:
         traceback.print_exc()

@@ -98,11 +98,11 @@ def stopped_and_finished(
         fault = drawn(rng, job, reference.extent, mounts=mounts and met == 1)
         while not moments(fault):
             fault = drawn(rng, job, reference.extent, mounts=False)
-        before = stamps(out)
+        before, left = stamps(out), traces(out)
         with _small(out, fault):
             ended = launch(job.words, folder, fault)
             # its file system is gone with the context
-            wrong = [*_wrong_with(ended, fault, out), *unreadable(out)]
+            wrong = [*_wrong_with(ended, fault, out, left), *unreadable(out)]
             after = stamps(out)
         wrong += _lost(before, after) if fault.moment != "mount" else []
         landed = "after" if ended.code == 0 else "before" if after == before else "within"
@@ -118,7 +118,7 @@ def stopped_and_finished(
     return met
 
 
-def _wrong_with(ended: Ended, fault: Fault, out: Path) -> Iterator[str]:
+def _wrong_with(ended: Ended, fault: Fault, out: Path, earlier: list[str]) -> Iterator[str]:
     """How the end of a run is not what it should be."""
     if "Traceback" in ended.said or "Exception ignored" in ended.said:
         yield f"a traceback: {ended.said}"
@@ -136,8 +136,8 @@ def _wrong_with(ended: Ended, fault: Fault, out: Path) -> Iterator[str]:
         yield f"does not say which worker was lost: {ended.said}"
     # what was killed leaves its traces, and a signal can come while a run tidies up; the next
     # claim does that then
-    if fault.kind == "full disk" and (left := traces(out)):
-        yield f"leaves {left}"
+    if fault.kind == "full disk" and (left := set(traces(out)) - set(earlier)):
+        yield f"leaves {sorted(left)}"
 
 
 def _errors(ended: Ended) -> list[str]:
