@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pacbayes.bets import bet_from, log_shares, shares_of
 from pacbayes.bounds import certified
 from pacbayes.certificate import Bet
-from pacbayes.files import replace_file
+from pacbayes.files import replace_file, write_atomically
 from pacbayes.team import ALONE, Team
 
 FloatArray = npt.NDArray[np.float64]
@@ -142,8 +142,7 @@ class DrawStore:
         self._team = team
         if folder is not None and team.leads:
             self._folder = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
-            self._folder.mkdir(parents=True, exist_ok=True)
-            replace_file(self._folder / "key.json", text.encode())
+            write_atomically(self._folder / "key.json", text.encode())
 
     def get(
         self, stratum: int, draw: int | str, make: Callable[[], FloatArray], *, of: str = ""
@@ -176,6 +175,11 @@ class DrawStore:
             replace_file(self._folder / name, content.getvalue())
 
     def _read(self, name: str) -> FloatArray | None:
-        if self._folder is None or not (self._folder / name).is_file():
+        """What is stored, None if nothing is or it is damaged: then it is made once more."""
+        if self._folder is None:
             return None
-        return np.asarray(np.load(self._folder / name, allow_pickle=False), dtype=np.float64)
+        try:
+            stored = np.load(self._folder / name, allow_pickle=False)
+            return np.asarray(stored, dtype=np.float64)
+        except (OSError, ValueError, EOFError, TypeError):
+            return None

@@ -25,6 +25,10 @@ class InputError(ValueError):
         self.line = line
 
 
+class WriteError(InputError):
+    """A place that cannot be written to, as on a full disk; what is written already is kept."""
+
+
 class ProcessLostError(RuntimeError):
     """One of several processes that work together is gone, so the others end as well.
 

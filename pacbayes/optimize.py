@@ -200,6 +200,8 @@ class _Run:
     def _bound(self, risks: Tensor, kl: Tensor) -> Tensor:
         """Mean logarithm over losses and strata of the kl bound, graded losses included."""
         steady, self._risks = running_risk(self._risks, risks)
+        # weights that sum to 1 do so but for an ulp or two
+        steady = steady - (steady.detach() - 1).clamp(min=0)
         bounds = [
             seeger_maurer(
                 empirical_risk=steady[:, place], kl=kl + self._log_cost, n=part.n, delta=part.delta

@@ -85,19 +85,21 @@ class Document:
             raise InputError(f"not {cls.NOUN}: {error}.") from error
         return cls.from_dict(values)
 
+    def to_bytes(self) -> bytes:
+        r"""Return the content of the file.
+
+        A path of the data that is not valid UTF-8 holds lone surrogates: they become \udcXX,
+        which is JSON's own escape.
+        """
+        return self.to_json().encode(errors="backslashreplace")
+
     def write(self, path: str | Path) -> None:
         """Write the file, all of it or nothing.
 
         Raises:
-            InputError: The file cannot be written; what was there before is still there.
+            WriteError: The file cannot be written; what was there before is still there.
         """
-        # a path of the data that is not valid UTF-8 holds lone surrogates: they become \udcXX,
-        # which is JSON's own escape
-        content = self.to_json().encode(errors="backslashreplace")
-        try:
-            replace_file(Path(path), content)
-        except OSError as error:
-            raise InputError(f"cannot be written: {error.strerror}.", path=path) from error
+        replace_file(Path(path), self.to_bytes())
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

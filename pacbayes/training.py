@@ -20,6 +20,7 @@ from pacbayes.models.loading import NOTES
 from pacbayes.models.noise import Noise
 from pacbayes.models.posterior_file import NAME as POSTERIOR
 from pacbayes.models.trainable import LEARNED, TrainablePosterior
+from pacbayes.models.writing import saving
 from pacbayes.objectives import OBJECTIVES, running_risk
 from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.posteriors.prior_scale import GRID
@@ -269,16 +270,16 @@ class TrainObjective(nn.Module):
 
     def _save_initial(self, folder: Path) -> None:
         from peft import get_peft_model_state_dict
-        from safetensors.torch import save
+        from safetensors.torch import save_file
 
         model: Any = self._models[0]
         tensors = {
             name: self._prior_centre.get(name, tensor).detach().cpu().contiguous()
             for name, tensor in get_peft_model_state_dict(model).items()
         }
-        folder.mkdir(parents=True, exist_ok=True)
-        model.peft_config[model.active_adapter].save_pretrained(str(folder))
-        write_atomically(folder / "adapter_model.safetensors", save(tensors, {"format": "pt"}))
+        with saving(folder) as partial:
+            model.peft_config[model.active_adapter].save_pretrained(str(partial))
+            save_file(tensors, partial / "adapter_model.safetensors", {"format": "pt"})
 
 
 def _check(

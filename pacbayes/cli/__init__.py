@@ -5,6 +5,8 @@ Nothing heavy is imported before the arguments are parsed, so that `--help` answ
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from typing import Annotated
 
@@ -18,6 +20,7 @@ from pacbayes.cli.report import report
 from pacbayes.cli.score import score
 from pacbayes.cli.select import select
 from pacbayes.cli.selftest import selftest
+from pacbayes.cli.stopping import deaf, stoppable
 from pacbayes.cli.sweep import sweep
 from pacbayes.cli.verify import verify
 from pacbayes.errors import InputError, ProcessLostError
@@ -78,18 +81,38 @@ def bound_main() -> None:
 
 
 def _run(program: typer.Typer) -> None:
-    try:
-        program()
-    except InputError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(BAD_INPUT)
-    except ProcessLostError as error:
-        if not error.told:
+    with stoppable() as stop:
+        try:
+            program()
+        except KeyboardInterrupt:
+            code: object = INTERRUPTED
+        except SystemExit as end:  # typer turns an interruption inside a command into a silent one
+            code = end.code
+        except InputError as error:
             typer.echo(f"error: {error}", err=True)
-        sys.exit(PROCESS_LOST)
-    except (KeyboardInterrupt, SystemExit) as stop:
-        # typer turns an interruption inside a command into a silent exit
-        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
-            raise
-        typer.echo("interrupted; run the same command again to go on from here.", err=True)
-        sys.exit(INTERRUPTED)
+            code = BAD_INPUT
+        except ProcessLostError as error:
+            if not error.told:
+                typer.echo(f"error: {error}", err=True)
+            code = PROCESS_LOST
+        except OSError as error:
+            typer.echo(f"error: {_place_of(error)}: {error.strerror or error}.", err=True)
+            code = BAD_INPUT
+        except Exception:
+            if stop.signal is None:
+                raise
+            code = stop.code  # a library has made something else of the interruption
+        if code == INTERRUPTED or (code and stop.signal):
+            code = stop.code
+            typer.echo("interrupted; run the same command again to go on from here.", err=True)
+    atexit.register(deaf)
+    sys.exit(code)  # type: ignore[arg-type]
+
+
+def _place_of(error: OSError) -> str:
+    """What a call of the system failed on; it does not say so of what is open already."""
+    if error.filename is not None:
+        return os.fsdecode(error.filename)
+    # nothing more can be said there, not by the interpreter's last words either
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return "standard output, or a file that is open"

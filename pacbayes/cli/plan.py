@@ -12,7 +12,7 @@ import typer
 from pacbayes.cli.config import apply_config
 from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
-from pacbayes.files import replace_file
+from pacbayes.files import claimed, write_all
 
 if TYPE_CHECKING:
     from pacbayes.plan import Plan, Target
@@ -151,16 +151,17 @@ def _target(path: Path | None, weights: str | None, runs: RunSet, settings: Plan
 
 
 def _write(plan: Plan, out: Path) -> list[Path]:
-    """The plan, page and figures: all are made before the first is written, the plan last."""
+    """The plan, page and figures: all of them or none."""
     from pacbayes.report.documents import Found
     from pacbayes.report.page import page
-    from pacbayes.report.plan_figures import save_plan_figures
+    from pacbayes.report.plan_figures import plan_figures
 
-    shown = page([Found(path=out / "plan.json", document=plan)])
-    try:
-        figures = save_plan_figures(plan, out / "figures")
-        replace_file(out / "report.html", shown)
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}.", path=out) from error
-    plan.write(out / "plan.json")
-    return [out / "plan.json", out / "report.html", *figures]
+    path = out / "plan.json"
+    contents = {
+        path: plan.to_bytes(),
+        out / "report.html": page([Found(path=path, document=plan)]),
+        **{out / "figures" / name: drawn for name, drawn in plan_figures(plan).items()},
+    }
+    with claimed(out):
+        write_all(contents)
+    return list(contents)

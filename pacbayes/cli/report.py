@@ -11,7 +11,7 @@ import typer
 
 from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
-from pacbayes.files import write_atomically
+from pacbayes.files import claimed, claimed_file, write_all
 
 if TYPE_CHECKING:
     from pacbayes.report.documents import Found
@@ -64,11 +64,8 @@ def report(
 
     found = read_documents(paths)
     contents = _CONTENTS[form](found, out)
-    try:
-        for path, content in contents.items():
-            write_atomically(path, content)
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}.", path=out) from error
+    with (claimed if SUFFIXES[form] == ("",) else claimed_file)(out):
+        write_all(contents)
     shown = str(out) if len(contents) == 1 else f"{len(contents)} figures in {out}"
     typer.echo(f"Written: {shown}")
 

@@ -11,7 +11,6 @@ from pacbayes.certificate import Certificate
 from pacbayes.certify import certify
 from pacbayes.cli.progress import progress
 from pacbayes.data.sample import Sample
-from pacbayes.errors import InputError
 from pacbayes.files import replace_file
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.posterior_file import NAME
@@ -109,8 +108,5 @@ def _write_page(out: Path, written: Sequence[Path]) -> Path:
     """Writes the page of the certificates among the written files."""
     found = read_documents(path for path in written if path.suffix == ".json")
     path = out / "report.html"
-    try:
-        replace_file(path, page(found))
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror}.", path=path) from error
+    replace_file(path, page(found))
     return path

@@ -152,7 +152,6 @@ def sweep(
 
     # with Ray, the device is that of other machines
     prepare(device if ray is None or dry_run else "cpu")
-    from pacbayes.files import claimed
     from pacbayes.sweep.cells import cells_of
     from pacbayes.sweep.recipe import Recipe
     from pacbayes.sweep.study import Inputs, require_enough, set_up
@@ -192,7 +191,7 @@ def sweep(
     if dry_run:
         _show_price(ready, cells, out, as_json=as_json)
         return
-    with claimed(out), _engine(ray, gpus_per_cell, device) as engine:
+    with _engine(ray, gpus_per_cell, device) as engine:
         ready.write()
         at_a_time = workers or (1 if engine is None else len(cells))
         _make(ready.study, cells, out, at_a_time, engine, as_json=as_json)

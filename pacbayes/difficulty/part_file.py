@@ -10,11 +10,13 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pacbayes.errors import InputError
+from pacbayes.errors import WriteError
+from pacbayes.files import replace_file, unwritable
 
 FORMAT = 1
 _BLOCK = 1 << 20
@@ -88,22 +90,32 @@ class PartFile:
         """Open the part, after what is kept of it.
 
         Raises:
-            InputError: The part cannot be written.
+            WriteError: The part cannot be written.
         """
         try:
             if kept is None:
                 self.read, self.made = hashlib.sha256(), hashlib.sha256()
-                self._file = self.part.open("wb")
+                self.state.unlink(missing_ok=True)  # it speaks of what is gone now
+                self._file = self.part.open("wb", buffering=0)
                 return
-            self._file = self.part.open("r+b")
+            self._file = self.part.open("r+b", buffering=0)
+            self._file.truncate(kept.written)
+            self._file.seek(kept.written)
         except OSError as error:
-            raise InputError(f"cannot be written: {error.strerror}.", path=self.part) from None
-        self._file.truncate(kept.written)
-        self._file.seek(kept.written)
+            raise unwritable(self.part, error) from None
 
     def write(self, data: bytes) -> None:
-        """Append to the part."""
-        self._file.write(data)
+        """Append to the part.
+
+        Raises:
+            WriteError: Not all of it could be written.
+        """
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise unwritable(self.part, error) from error
         self.made.update(data)
 
     def reached(self, offset: int, line: int, tally: Mapping[str, Any]) -> Reached:
@@ -119,19 +131,32 @@ class PartFile:
         )
 
     def save(self, reached: Reached) -> None:
-        """Note how far the part has come, so that a later run can go on from there."""
-        self._file.flush()
-        write_whole(self.state, json.dumps({"format": FORMAT} | asdict(reached)))
+        """Note how far the part has come, so that a later run can go on from there.
+
+        Raises:
+            WriteError: That cannot be noted; what was noted before still holds.
+        """
+        replace_file(self.state, json.dumps({"format": FORMAT} | asdict(reached)).encode())
 
     def finish(self) -> None:
-        """Put the part in the place of the output."""
-        self._file.close()
-        os.replace(self.part, self._out)
-        self.state.unlink(missing_ok=True)
+        """Put the part in the place of the output.
 
-    def close(self) -> None:
-        """Leave the part for a later run."""
+        Raises:
+            WriteError: It cannot be put there.
+        """
         self._file.close()
+        try:
+            self.state.unlink(missing_ok=True)  # first: it must not outlive what it speaks of
+            os.replace(self.part, self._out)
+        except OSError as error:
+            raise unwritable(self._out, error) from error
+
+    def leave(self, reached: Reached) -> None:
+        """Leave the part for a later run, with a note on it if there is room for one."""
+        self._file.close()
+        with suppress(WriteError):
+            if self.part.exists():
+                self.save(reached)
 
     def discard(self) -> None:
         """Leave nothing."""
@@ -151,10 +176,3 @@ class PartFile:
                 digest.update(block)
                 size -= len(block)
         return str(digest.hexdigest())
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that it is never seen half-written."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, path)

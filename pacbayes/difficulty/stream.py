@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pacbayes.data.jsonl import parse_object, read_raw
-from pacbayes.difficulty.part_file import PartFile, Reached, write_whole
+from pacbayes.difficulty.part_file import PartFile, Reached
 from pacbayes.difficulty.scores import GIVEN, Item, Layout, Score, Scorer
 from pacbayes.difficulty.tally import Tally
-from pacbayes.errors import InputError
+from pacbayes.errors import InputError, WriteError
+from pacbayes.files import claimed_file, replace_file
 
 SCHEMA = "pacbayes.score/1"
 FORMAT = 1
@@ -125,6 +126,22 @@ def score_file(
     settings = _settings(scorer, rules)
     if scorer.checks_first:
         _check_all(source, scorer)
+    with claimed_file(out):
+        check_paths(source, out, overwrite)  # another run may have finished it meanwhile
+        run = _scored(source, out, scorer, rules, settings, overwrite, advance, note)
+    return run.tally
+
+
+def _scored(
+    source: Path,
+    out: Path,
+    scorer: Scorer,
+    rules: OutputRules,
+    settings: dict[str, Any],
+    overwrite: bool,
+    advance: Callable[[int], None],
+    note: Callable[[str], None],
+) -> _Run:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     part = PartFile(out, source, digest)
     kept = part.found()
@@ -143,17 +160,19 @@ def score_file(
     try:
         run.all(source, advance)
         run.tally.refuse_if_empty(source)
+        report = json.dumps(_report(source, out, settings, run), indent=2) + "\n"
+        replace_file(out.with_name(out.name + ".report.json"), report.encode())
+        part.finish()
+    except WriteError:
+        part.leave(run.last)
+        raise
     except InputError:
         part.discard()
         raise
     except BaseException:
-        part.save(run.last)
-        part.close()
+        part.leave(run.last)
         raise
-    report = _report(source, out, settings, run)
-    write_whole(out.with_name(out.name + ".report.json"), json.dumps(report, indent=2) + "\n")
-    part.finish()
-    return run.tally
+    return run
 
 
 def count_lines(path: Path) -> int:

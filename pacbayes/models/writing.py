@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pacbayes.errors import InputError
+from pacbayes.errors import WriteError
+from pacbayes.files import filling, unfinished, unwritable
 from pacbayes.models import folder as folders
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
@@ -35,6 +37,20 @@ def computing_with(model: FineTuned, weights: Mapping[str, Tensor]) -> Iterator[
         model.noise.recentre(before)
 
 
+@contextmanager
+def saving(folder: Path) -> Iterator[Path]:
+    """`filling` with a checkpoint, whose libraries have an error of their own for a full disk.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    try:
+        with filling(folder) as partial:
+            yield partial
+    except SafetensorError as error:
+        raise WriteError(f"cannot be written: {error}.", path=folder) from error
+
+
 def write_checkpoint(
     model: FineTuned, folder: Path, *, extra: Mapping[str, bytes] | None = None
 ) -> Source:
@@ -49,9 +65,9 @@ def write_checkpoint(
         extra: Contents of further files by name.
 
     Raises:
-        InputError: It cannot be written.
+        WriteError: It cannot be written.
     """
-    partial = folder.with_name(folder.name + ".part")
+    partial = unfinished(folder)
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -61,7 +77,11 @@ def write_checkpoint(
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(partial, folder)
     except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror or error}.", path=folder) from error
+        raise unwritable(folder, error) from error
+    except SafetensorError as error:
+        raise WriteError(f"cannot be written: {error}.", path=folder) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return Source(path=str(folder), sha256=folders.identity(folder))
 
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -16,6 +12,7 @@ from pacbayes.data.pool import Floats, Integers, Pool
 from pacbayes.data.records import sha256_of
 from pacbayes.data.scoring import read_scoring, report_path
 from pacbayes.errors import InputError
+from pacbayes.files import claimed_file, in_place_of
 from pacbayes.planning.rules import Rule
 from pacbayes.planning.selection import Share, choose, shuffled_records
 from pacbayes.planning.selection_report import (
@@ -71,8 +68,8 @@ def write_subset(
         InputError: See `choose` and the rule; or the pool has changed since it was read.
     """
     shares, units, records = _drawn(pool, rule, budget, seed=seed, allow_short=allow_short)
-    with _in_place_of(report_path(out)) as note, _in_place_of(out) as file:
-        sha256 = _write_lines(pool, records, file)
+    with claimed_file(out), in_place_of(report_path(out)) as note, in_place_of(out) as subset:
+        sha256 = _write_lines(pool, records, subset)
         difficulties = pool.unit_difficulties
         scoring = read_scoring(pool.path, pool.sha256)
         report = SelectionReport(
@@ -99,8 +96,7 @@ def write_subset(
             n_copies=_n_copies(pool, records),
             n_uneven=_n_uneven(pool, records),
         )
-        note.write(report.to_json().encode(errors="backslashreplace"))
-        note.flush()  # a full disk is to be noticed before the subset is in its place
+        note.write_bytes(report.to_bytes())
     return report
 
 
@@ -125,27 +121,12 @@ def _drawn(
     return shares, units, shuffled_records(pool, units, seed=seed)
 
 
-@contextmanager
-def _in_place_of(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when all went well, and else is gone."""
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            yield file
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"cannot be written: {error.strerror or error}.", path=path) from error
-    finally:
-        with suppress(OSError):  # it took its place, or never was
-            partial.unlink()
-
-
-def _write_lines(pool: Pool, records: Integers, file: BinaryIO) -> str:
+def _write_lines(pool: Pool, records: Integers, path: Path) -> str:
     sha256 = hashlib.sha256()
-    for line in pool.lines_of(records):
-        sha256.update(line)
-        file.write(line)
+    with path.open("wb") as file:
+        for line in pool.lines_of(records):
+            sha256.update(line)
+            file.write(line)
     return sha256.hexdigest()
 
 

@@ -9,9 +9,7 @@ from a checkpoint, its hash.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pacbayes import strict_json
-from pacbayes.errors import InputError
+from pacbayes.errors import InputError, WriteError
+from pacbayes.files import in_place_of
 from pacbayes.posteriors.checks import require_finite
 from pacbayes.posteriors.families import lookup, name_of
 from pacbayes.posteriors.family import Family
@@ -40,7 +39,7 @@ def save(posterior: Family, path: str | Path, *, checkpoint: str | None = None) 
         checkpoint: SHA-256 of the checkpoint that it was made from, to be noted in the file.
 
     Raises:
-        InputError: The file cannot be written.
+        WriteError: The file cannot be written.
     """
     tensors: dict[str, Tensor] = {}
     outline: dict[str, Any] = {"schema": SCHEMA, "family": name_of(posterior)}
@@ -61,15 +60,11 @@ def save(posterior: Family, path: str | Path, *, checkpoint: str | None = None) 
 
 
 def _write(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        save_file(tensors, temporary, metadata=metadata)
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"the posterior cannot be written: {error}.", path=path) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+        with in_place_of(path) as temporary:
+            save_file(tensors, temporary, metadata=metadata)
+    except SafetensorError as error:
+        raise WriteError(f"cannot be written: {error}.", path=path) from error
 
 
 def load(path: str | Path) -> Family:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pacbayes.files import replace_file
 from pacbayes.plan import BudgetPlan, Plan
 from pacbayes.report.canvas import FORMATS, figure_bytes, new_figure
 from pacbayes.report.plan_panels import (
@@ -195,15 +193,6 @@ def plan_figures(plan: Plan, formats: Sequence[str] = FORMATS) -> dict[str, byte
         for name, draw in FIGURES.items()
         for suffix, content in figure_bytes(partial(draw, plan), formats).items()
     }
-
-
-def save_plan_figures(plan: Plan, folder: Path) -> tuple[Path, ...]:
-    """Draws all figures, then writes them; returns their paths."""
-    drawn = plan_figures(plan)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in drawn.items():
-        replace_file(folder / name, content)
-    return tuple(folder / name for name in drawn)
 
 
 def _spread(answers: Sequence[BudgetPlan], most: int) -> list[BudgetPlan]:

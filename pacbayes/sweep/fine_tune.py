@@ -24,6 +24,7 @@ from pacbayes.models.loading import (
     load_model,
     load_tokenizer,
 )
+from pacbayes.models.writing import saving
 from pacbayes.sweep.recipe import Recipe
 from pacbayes.training import TrainObjective, train_objective
 
@@ -63,8 +64,9 @@ def fine_tune(base: Path, data: Path, folder: Path, recipe: Recipe, *, n: int, s
         notes = f'{{"initial_adapter": "{INITIAL}"}}\n'
         write_atomically(folder / NOTES, notes.encode())
     else:
-        model.save_pretrained(str(folder))
-        tokenizer.save_pretrained(str(folder))
+        with saving(folder) as partial:
+            model.save_pretrained(str(partial))
+            tokenizer.save_pretrained(str(partial))
     if objective is not None:
         objective.save(folder)
 
@@ -202,8 +204,9 @@ def _bound_trainer(objective: TrainObjective, kl_share: float, rate: float) -> A
 
 
 def _save_adapter(model: Any, folder: Path) -> None:
-    model.save_pretrained(str(folder), save_embedding_layers=False)
-    (folder / "README.md").unlink(missing_ok=True)
+    with saving(folder) as partial:
+        model.save_pretrained(str(partial), save_embedding_layers=False)
+        (partial / "README.md").unlink(missing_ok=True)
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pacbayes.certify import Track, untold
-from pacbayes.errors import InputError
-from pacbayes.files import write_atomically
+from pacbayes.errors import WriteError
+from pacbayes.files import claimed, write_atomically
 from pacbayes.runs import Run
 from pacbayes.runs.reading import RUN_FILE
 from pacbayes.sweep.cell import Study, run_cell
@@ -60,7 +60,8 @@ def sweep(
         tell: Told a line about each cell.
 
     Raises:
-        InputError: A file of the sweep cannot be read or written.
+        InputError: A file of the sweep cannot be read or written, or another process makes cells
+            in the folder.
     """
     found = Outcome()
     waiting = [cell for cell in cells if not (out / cell.name / RUN_FILE).is_file()]
@@ -77,16 +78,17 @@ def sweep(
         before = ", finished before" if cell not in waiting else ""
         tell(f"{ready}/{len(cells)} {cell.name}: {line}{before}")
 
-    for cell in cells:
-        if cell not in waiting:
-            ended(cell)
-    if engine is not None or workers > 1:
-        make = engine or attempt_all
-        make(attempt, study, waiting, out, workers, done=ended)
-    else:
-        for cell in waiting:
-            attempt(study, cell, out / cell.name, track)
-            ended(cell)
+    with claimed(out):
+        for cell in cells:
+            if cell not in waiting:
+                ended(cell)
+        if engine is not None or workers > 1:
+            make = engine or attempt_all
+            make(attempt, study, waiting, out, workers, done=ended)
+        else:
+            for cell in waiting:
+                attempt(study, cell, out / cell.name, track)
+                ended(cell)
     return found
 
 
@@ -94,11 +96,13 @@ def attempt(study: Study, cell: Cell, folder: Path, track: Track = untold) -> No
     """Make a cell in a new folder, and note what went wrong if something did.
 
     Raises:
-        InputError: Not even that can be written.
+        WriteError: Not even that can be written, or the disk is full.
     """
     shutil.rmtree(folder, ignore_errors=True)
     try:
         run_cell(study, cell, folder, track)
+    except WriteError:  # the next cell's too
+        raise
     except Exception as error:  # whatever it is, it is this cell's alone
         _note_failure(cell, folder, f"{type(error).__name__}: {error}", error)
 
@@ -126,7 +130,4 @@ def _note_failure(cell: Cell, folder: Path, what: str, error: BaseException | No
         "traceback": [] if error is None else traceback.format_exception(error),
     }
     text = json.dumps(note, indent=2) + "\n"
-    try:
-        write_atomically(folder / FAILED_FILE, text.encode())
-    except OSError as full:
-        raise InputError(f"cannot be written: {full.strerror}.", path=folder) from full
+    write_atomically(folder / FAILED_FILE, text.encode())

@@ -14,7 +14,7 @@ from pacbayes import __version__, strict_json
 from pacbayes.data.pool import Integers, Pool, read_pool
 from pacbayes.data.records import Record, sha256_of
 from pacbayes.errors import InputError
-from pacbayes.files import LOCK, write_atomically
+from pacbayes.files import claimed, is_trace, write_atomically
 from pacbayes.models import folder as folders
 from pacbayes.planning.rules import Rule
 from pacbayes.planning.selection import apportion
@@ -80,15 +80,15 @@ class SetUp:
         """Write the tests and `sweep.json`.
 
         Raises:
-            InputError: They cannot be written.
+            InputError: They cannot be written, or the folder has become another sweep's.
         """
         text = json.dumps(self.note, indent=2, ensure_ascii=False) + "\n"
-        try:
+        with claimed(self.out):
+            # another one may have begun here since `set_up`
+            _known_mixtures(self.out, {k: v for k, v in self.note.items() if k != "mixtures"})
             # first, as a folder with anything else and without it is refused
             write_atomically(self.out / SWEEP_FILE, text.encode(errors="backslashreplace"))
             write_tests(self.pools, self.study.rules, self.study.tests)
-        except OSError as error:
-            raise InputError(f"cannot be written: {error.strerror}.", path=self.out) from error
 
 
 def set_up(inputs: Inputs, out: Path) -> SetUp:
@@ -168,7 +168,7 @@ def _known_mixtures(out: Path, note: dict[str, Any]) -> dict[str, Weights]:
     """The mixtures that a folder of the same sweep has already."""
     path = out / SWEEP_FILE
     if not path.is_file():
-        if out.is_dir() and any(path.name != LOCK for path in out.iterdir()):
+        if out.is_dir() and not all(map(is_trace, out.iterdir())):
             raise InputError(f"is not empty and has no {SWEEP_FILE}; give a new --out.", path=out)
         return {}
     try:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pacbayes.errors import WriteError
 from pacbayes.sweep.cells import Cell
 
 if TYPE_CHECKING:
@@ -75,8 +79,11 @@ def attempt_all(
 
 
 def _fate(code: int) -> str:
-    killed = " (killed for its memory?)" if code < 0 else ""
-    return f"its process ended with exit code {code}{killed}"
+    if code >= 0:
+        return f"its process ended with exit code {code}"
+    killed = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    guess = " (for its memory?)" if -code == signal.SIGKILL else ""
+    return f"its process was killed by {killed}{guess}"
 
 
 def _started(attempt: Attempt, study: Study, cell: Cell, folder: Path) -> Any:
@@ -84,18 +91,53 @@ def _started(attempt: Attempt, study: Study, cell: Cell, folder: Path) -> Any:
     context = multiprocessing.get_context("spawn")
     arguments = (attempt, study, cell, folder)
     process = context.Process(target=_work, args=arguments, daemon=True)
-    process.start()
+    with _interruptions_held_back():
+        process.start()
     return process
+
+
+@contextmanager
+def _interruptions_held_back() -> Iterator[None]:
+    """Ctrl-C waits, and a process that is started meanwhile never has it: it is the sweep's."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(attempt: Attempt, study: Study, cell: Cell, folder: Path) -> None:
     """Everything in a worker, which leaves the terminal and its interruptions to the sweep."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _end_with(multiprocessing.parent_process())
     from transformers.utils import logging
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.filterwarnings("ignore", module=r"(transformers|peft|torch)\.")
     logging.disable_progress_bar()
-    attempt(study, cell, folder)
+    try:
+        attempt(study, cell, folder)
+    except WriteError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def _end_with(sweep: Any) -> None:
+    """Let this process end as soon as that of the sweep does: then the folder has another writer.
+
+    Args:
+        sweep: The process that this one was started by.
+    """
+    if wait([sweep.sentinel], timeout=0):
+        os._exit(1)
+
+    def watch() -> None:
+        wait([sweep.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -87,5 +87,5 @@ def test_a_folder_that_cannot_be_written_is_named(run, runs, tmp_path):
     (tmp_path / "out" / "figures").write_text("a file where the folder should be")
     code, _, error = run(runs, *WEIGHTS, *QUICK, "--out", "out")
     assert code == 2
-    assert error.startswith("error: out: cannot be written")
+    assert error.startswith("error: out/figures: cannot be written: File exists")
     assert not (tmp_path / "out" / "plan.json").exists()

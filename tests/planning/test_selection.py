@@ -104,7 +104,13 @@ def test_whole_units_in_the_right_number(tmp_path_factory, rows, rule, budget, s
     assert sum(s.supplied for s in report.strata) == budget
     # every record of a chosen unit is there, and none twice
     assert got == Counter(text for text in all_lines if unit[text] in units)
-    assert not list(folder.glob("*.part"))
+    assert {p.name for p in folder.iterdir()} == {
+        "pool.jsonl",
+        "a",
+        "a.report.json",
+        "b",
+        "b.report.json",
+    }
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.integers(1, 10**6))

@@ -10,6 +10,7 @@ import pytest
 from pacbayes.certificate import Certificate
 from pacbayes.cli import main
 from pacbayes.data.records import read_jsonl
+from pacbayes.errors import InputError
 from pacbayes.files import claimed
 from pacbayes.models.loading import OpenOptions
 from pacbayes.models.opening import open_fine_tuned
@@ -17,6 +18,7 @@ from pacbayes.planning.pilots import pilots_of
 from pacbayes.planning.target import MEASURED
 from pacbayes.runs import read_runs
 from pacbayes.sweep.cells import Cell
+from pacbayes.sweep.run import sweep
 
 CELLS = ("3..4-16-0", "5..10-16-0")
 
@@ -155,7 +157,7 @@ def test_a_killed_worker_is_a_failed_cell(tmp_path, monkeypatch, read):
     monkeypatch.setattr(module, "attempt", dies)
     cell = Cell(stratum="a", budget=1, seed=0)
     found = module.sweep(None, [cell], tmp_path, workers=2)
-    assert found.failed == {"a-1-0": "its process ended with exit code -9 (killed for its memory?)"}
+    assert found.failed == {"a-1-0": "its process was killed by SIGKILL (for its memory?)"}
     assert read(tmp_path / "a-1-0" / "failed.json")["traceback"] == []
 
 
@@ -221,6 +223,8 @@ def test_a_folder_that_another_sweep_writes_to_is_refused(run, options, tmp_path
     with claimed(tmp_path / "out"):
         code, _, err = run(options, "--out", tmp_path / "out")
         assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+        with pytest.raises(InputError, match="being written to by another run"):
+            sweep(None, [], tmp_path / "out")
     assert code == 2
     assert "being written to by another run" in err
     assert run(options, "--out", tmp_path / "out", "--only", "3..4")[0] == 0

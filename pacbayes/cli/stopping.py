@@ -1,0 +1,65 @@
+"""Being stopped from outside: Ctrl-C and SIGTERM let a command tidy up and end with one line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from pacbayes.cli.exit_codes import INTERRUPTED
+
+SHELL = 128
+"""What a shell adds to the number of the signal that ended a program."""
+
+
+class Stop:
+    """Whether the command was told to stop.
+
+    Attributes:
+        signal: The first signal that came, None if none did.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    @property
+    def code(self) -> int:
+        """The exit code of a command that was stopped."""
+        return INTERRUPTED if self.signal is None else SHELL + self.signal
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        """Note a signal and stop what is running, wherever it is."""
+        self.signal = self.signal or number
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def stoppable() -> Iterator[Stop]:
+    """While the context is open, SIGINT and SIGTERM raise KeyboardInterrupt and are noted.
+
+    A signal that the parent had this process ignore, as nohup does, stays ignored. Processes that
+    work together wait for one another where no handler runs: SIGTERM ends them as it always does.
+    """
+    stop = Stop()
+    wanted = [signal.SIGINT]
+    if os.environ.get("WORLD_SIZE", "1") in ("", "1"):
+        wanted.append(signal.SIGTERM)
+    main = threading.current_thread() is threading.main_thread()
+    before = {s: signal.getsignal(s) for s in wanted if main}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stop)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def deaf() -> None:
+    """Ignore these signals from now on: the command is about to end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
