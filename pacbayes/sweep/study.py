@@ -111,7 +111,7 @@ def set_up(inputs: Inputs, out: Path) -> SetUp:
     pools, set_aside = _apart(inputs, pool, field)
     n_tests = count_tests(pools, rules)
     note = _note(inputs, pool, rules)
-    known = _known_mixtures(out, note)
+    known = known_mixtures(out, note)
     _require_same_weights(out, known, mixtures)
     if every := checked({**known, **mixtures}, rules):
         note["mixtures"] = every
@@ -164,7 +164,7 @@ def _note(inputs: Inputs, pool: Pool, rules: dict[str, Rule]) -> dict[str, Any]:
     }
 
 
-def _known_mixtures(out: Path, note: dict[str, Any]) -> dict[str, Weights]:
+def known_mixtures(out: Path, note: dict[str, Any]) -> dict[str, Weights]:
     """The mixtures that a folder of the same sweep has already."""
     path = out / SWEEP_FILE
     if not path.is_file():
