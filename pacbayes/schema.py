@@ -10,7 +10,6 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import NoneType, UnionType
@@ -18,9 +17,12 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_
 
 from pacbayes import strict_json
 from pacbayes.errors import InputError
-from pacbayes.files import replace_file
+from pacbayes.files import read_file, replace_file
 
 Interval = tuple[float, float]
+
+_LARGEST = 2**64
+"""Whole numbers up to here: seeds, and far above all counts."""
 
 
 class Document:
@@ -124,7 +126,7 @@ def read_values(path: str | Path, noun: str) -> Any:
         InputError: The file cannot be read, or is not strict JSON in UTF-8; the file is named.
     """
     try:
-        return strict_json.parse(Path(path).read_bytes().decode("utf-8-sig"))
+        return strict_json.parse(read_file(path).decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}.", path=path) from error
     except UnicodeDecodeError as error:
@@ -209,9 +211,10 @@ class _Reader:
         )
 
     def _typed(self, kind: type, value: Any, where: str) -> Any:
+        if type(value) is int and abs(value) > _LARGEST:
+            raise InputError(f"`{where}` must be at most 2**64, got a number of larger size.")
         if kind is float and type(value) is int:
-            with suppress(OverflowError):
-                return float(value)
+            return float(value)
         if type(value) is not kind:
             place = f"`{where}`" if where else self.noun
             raise InputError(f"{place} must be {_NAMES[kind]}, got {strict_json.kind(value)}.")

@@ -14,7 +14,7 @@ from pacbayes import __version__, strict_json
 from pacbayes.data.pool import Integers, Pool, read_pool
 from pacbayes.data.records import Record, sha256_of
 from pacbayes.errors import InputError
-from pacbayes.files import LOCK, write_atomically
+from pacbayes.files import LOCK, read_file, write_atomically
 from pacbayes.models import folder as folders
 from pacbayes.planning.rules import Rule
 from pacbayes.planning.selection import apportion
@@ -172,7 +172,7 @@ def known_mixtures(out: Path, note: dict[str, Any]) -> dict[str, Weights]:
             raise InputError(f"is not empty and has no {SWEEP_FILE}; give a new --out.", path=out)
         return {}
     try:
-        found = strict_json.parse(path.read_text(encoding="utf-8"))
+        found = strict_json.parse(read_file(path).decode())
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error}).", path=path) from error
     for key in note:
@@ -182,7 +182,14 @@ def known_mixtures(out: Path, note: dict[str, Any]) -> dict[str, Weights]:
                 "change, give another --out.",
                 path=path,
             )
-    return dict(found.get("mixtures", {}))
+    mixtures: dict[str, Weights] = found.get("mixtures", {})
+    if not (isinstance(mixtures, dict) and all(map(_are_weights, mixtures.values()))):
+        raise InputError("`mixtures` must be an object of shares by stratum.", path=path)
+    return mixtures
+
+
+def _are_weights(value: object) -> bool:
+    return isinstance(value, dict) and all(type(share) in (int, float) for share in value.values())
 
 
 def _require_same_weights(
