@@ -7,8 +7,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from pacbayes.errors import InputError
 
@@ -16,14 +16,14 @@ LOCK = ".lock"
 """Name of the file in a folder that its writer holds; a killed one leaves it, held by nobody."""
 
 
-def open_file(path: str | Path) -> BinaryIO:
+def open_file(path: str | Path) -> BufferedReader:
     """Open a file to read.
 
     Raises:
         OSError: It cannot be opened, or is no file: a pipe would be waited for, and be empty when
             it is read again for its hash; a device may have no end.
     """
-    file = open(path, "rb", opener=_at_once)
+    file = open(path, "rb", opener=_at_once)  # noqa: SIM115, the caller closes it
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "is a pipe or a device, where a file is needed")

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
@@ -182,12 +183,7 @@ class _Reader:
         return self._typed(kind, value, where)
 
     def _dataclass(self, kind: Any, value: Any, where: str) -> Any:
-        values = self._typed(dict, value, where)
-        kinds = {
-            key: annotation
-            for key, annotation in get_type_hints(kind).items()
-            if get_origin(annotation) is not ClassVar
-        }
+        values, kinds = self._typed(dict, value, where), _kinds(kind)
         prefix = f"{where}." if where else ""
         for key in kinds:
             require(key in values, f"`{prefix}{key}` is missing.")
@@ -212,13 +208,20 @@ class _Reader:
 
     def _typed(self, kind: type, value: Any, where: str) -> Any:
         if type(value) is int and abs(value) > _LARGEST:
-            raise InputError(f"`{where}` must be at most 2**64, got a number of larger size.")
+            raise InputError(f"`{where}` must be at most 2**64 in size, got a larger number.")
         if kind is float and type(value) is int:
             return float(value)
         if type(value) is not kind:
             place = f"`{where}`" if where else self.noun
             raise InputError(f"{place} must be {_NAMES[kind]}, got {strict_json.kind(value)}.")
         return value
+
+
+@lru_cache
+def _kinds(kind: Any) -> dict[str, Any]:
+    """The fields of a dataclass with their annotations."""
+    hints = get_type_hints(kind).items()
+    return {name: hint for name, hint in hints if get_origin(hint) is not ClassVar}
 
 
 def require(condition: bool, message: str) -> None:

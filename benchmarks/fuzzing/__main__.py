@@ -63,7 +63,9 @@ def _described(found: Outcome) -> dict[str, Any]:
 def _show(found: Outcome) -> None:
     print(
         f"{found.target:20} {found.inputs} inputs, {found.accepted} read, {found.refused} refused, "
-        f"{len(found.unhandled)} unhandled; slowest {found.slowest:.3f} s, all {found.seconds:.0f} s"
+        f"{len(found.unhandled)} unhandled; the slowest took {found.slowest:.3f} s, all "
+        f"{found.seconds:.0f} s",
+        flush=True,
     )
     for text, count in Counter(text for text, _ in found.unhandled.values()).most_common(20):
         print(f"    {count} × {text}", flush=True)

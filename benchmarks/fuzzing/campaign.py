@@ -114,7 +114,9 @@ def _blamed(error: BaseException) -> str:
     """The error in a line, with the place of the package that it came from."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f"{Path(f.filename).name}:{f.lineno}" for f in frames if "/pacbayes/" in f.filename]
-    return f"{type(error).__name__}: {ascii(str(error))[:200]} ({ours[-1] if ours else 'elsewhere'})"
+    return (
+        f"{type(error).__name__}: {ascii(str(error))[:200]} ({ours[-1] if ours else 'elsewhere'})"
+    )
 
 
 @contextmanager

@@ -20,7 +20,6 @@ from pacbayes.planning.subset import write_subset
 from pacbayes.planning.target import read_target
 from pacbayes.verify.inputs import count
 
-
 SAMPLE = Path(str(files("pacbayes.sample")))
 
 

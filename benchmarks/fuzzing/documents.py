@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,7 @@ from pacbayes.planning.recommendation import read_recommendation
 from pacbayes.planning.target import parse_target_weights
 from pacbayes.report.documents import read_documents
 from pacbayes.runs import read_runs
-
-from pacbayes.verify import Inputs, check_inputs, leaves, read, verify
+from pacbayes.verify import Inputs, Report, check_inputs, leaves, read, verify
 
 _RECORDED = Path(__file__).parents[2] / "tests" / "verify" / "certificates"
 
@@ -87,17 +86,14 @@ def _show(folder: Path, content: bytes) -> None:
 
 
 def _on_terminal(document: Certificate | Plan) -> None:
-    from rich.console import Console
-
     from pacbayes.report.plan_table import show_plan
     from pacbayes.report.table import show_certificates
 
     file = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    console = Console(file=file, highlight=False, markup=False)
     if isinstance(document, Plan):
-        show_plan(document, console)
+        show_plan(document, file)
     else:
-        show_certificates([document], console)
+        show_certificates([document], file)
     file.flush()
 
 
@@ -119,9 +115,9 @@ def _key_seeds(_: Path) -> list[bytes]:
 
 
 @lru_cache
-def _document() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(certificates()[0])
-    return found
+def _verified() -> tuple[dict[str, Any], Report]:
+    document = json.loads(certificates()[0])
+    return document, verify(document)
 
 
 def _read_key(folder: Path, content: bytes) -> None:
@@ -129,20 +125,26 @@ def _read_key(folder: Path, content: bytes) -> None:
     place.mkdir(parents=True)
     path = put(place, "key.json", content)
     try:
-        check_inputs(_document(), verify(_document()), Inputs(draws=folder / "draws"))
+        document, report = _verified()
+        fresh = replace(report, findings=[], pinned=set(report.pinned))
+        check_inputs(document, fresh, Inputs(draws=folder / "draws"))
     finally:
         path.unlink()
         place.rmdir()
 
 
-def _seeds_of(*found: Callable[[], tuple[bytes, ...]]) -> Callable[[Path], list[bytes]]:
-    return lambda _: [text for texts in found for text in texts()]
+def _verify_seeds(folder: Path) -> list[bytes]:
+    return [*certificate_seeds(folder), certificates()[0], certificates()[2]]
+
+
+def _report_seeds(folder: Path) -> list[bytes]:
+    return [*plans(), *certificate_seeds(folder)]
 
 
 TARGETS = (
     Target(name="certificate", seeds=certificate_seeds, read=_read_certificate),
-    Target(name="verify", seeds=_seeds_of(certificates), read=_verify),
-    Target(name="plan", seeds=_seeds_of(plans), read=_read_plan),
-    Target(name="report", seeds=_seeds_of(plans, certificates), read=_show),
+    Target(name="verify", seeds=_verify_seeds, read=_verify),
+    Target(name="plan", seeds=lambda _: list(plans()), read=_read_plan),
+    Target(name="report", seeds=_report_seeds, read=_show),
     Target(name="draws-key", seeds=_key_seeds, read=_read_key),
 )

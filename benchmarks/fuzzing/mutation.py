@@ -19,8 +19,10 @@ RAW = (
     *("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e-999", "-0", "-0.0", "5e-324"),
     *("1" + "0" * 400, "-1" + "0" * 400, "1" + "0" * 5000, "1" * 16 + ".0", "1e308", "1e16"),
     *(str(2**53), str(2**53 + 1), str(2**63), str(2**64), "0.1e1", "01", "1.", ".5", "+1", "0x1"),
-    *('"\\ud800"', '"\\udc00\\ud800"', '"\\ud83d\\ude00"', '"\\u0000"', '"\\u202e"', '"\\u001b[31m"'),
-    *("[" * 50 + "]" * 50, "[" * 990 + "]" * 990, '{"a":' * 300 + "1" + "}" * 300),
+    *('"\\ud800"', '"\\udc00\\ud800"', '"\\ud83d\\ude00"', '"\\u0000"', '"\\u202e"'),
+    *('"\\u001b[31m"', '"\\u009b2J"', '"[/red]:smile:"'),
+    *(f"{'[' * depth}{']' * depth}" for depth in (50, 99, 101, 900, 930, 960, 990)),
+    '{"a":' * 300 + "1" + "}" * 300,
     *("[" * 100_000, '"unfinished', "nul", "'single'", "{}", "[]", "undefined", "", ",", "/* */ 1"),
     '"' + "x" * 10_000 + '"',
 )
@@ -69,7 +71,7 @@ def spoil_values(rng: random.Random, content: bytes) -> bytes:
 
 _SHUFFLES: tuple[Callable[[random.Random, list[bytes]], list[bytes]], ...] = (
     *(lambda _, lines: lines,) * 6,
-    lambda rng, lines: lines + [rng.choice(lines)],
+    lambda rng, lines: [*lines, rng.choice(lines)],
     lambda rng, lines: rng.sample(lines, rng.randrange(len(lines) + 1)),
     lambda _, lines: [line + b"\r" for line in lines],
 )
@@ -152,7 +154,9 @@ def _number(rng: random.Random, holder: Any, key: Any, raw: list[str]) -> None:
 def _near(rng: random.Random, holder: Any, key: Any, raw: list[str]) -> None:
     old = holder[key]
     if isinstance(old, (int, float)):
-        holder[key] = rng.choice((old + 1, -old, old * 10, old / 3, old * 1e9, float(old), old + 1e-9))
+        holder[key] = rng.choice(
+            (old + 1, -old, old * 10, old / 3, old * 1e9, float(old), old + 1e-9)
+        )
     elif isinstance(old, str):
         holder[key] = rng.choice((old + "\n", old * 2, old[1:], old.upper(), old + "</script>"))
 

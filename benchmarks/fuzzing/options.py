@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import typer
-from click.exceptions import ClickException
 
 from benchmarks.fuzzing.data_files import chosen, put
 from benchmarks.fuzzing.mutation import RAW, spoil_bytes
@@ -21,6 +20,8 @@ from pacbayes.planning.rules import Window
 from pacbayes.planning.target import parse_target_weights
 from pacbayes.sweep.mixtures import checked
 
+# typer has a click of its own, of which it shows few names
+_USAGE = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 _COMMANDS = ("bound", "plan", "score", "sweep")
 
 _CONFIGS = (
@@ -79,8 +80,8 @@ def _read_config(folder: Path, content: bytes) -> None:
     further = ["runs"] if command.name == "plan" else []
     try:
         command.make_context(str(command.name), ["--config", str(path), *further])
-    except ClickException as error:  # is shown in a line, with exit code 2
-        raise InputError(error.format_message()) from error
+    except _USAGE as error:  # is shown in a line, with exit code 2
+        raise InputError(str(error.format_message())) from error
 
 
 def _weights(text: str) -> None:

@@ -6,13 +6,13 @@ import json
 import math
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from benchmarks.fuzzing.data_files import SAMPLE, put
 from benchmarks.fuzzing.documents import certificate_seeds
 from benchmarks.fuzzing.target import Target
 from pacbayes.planning.rules import Window
 from pacbayes.runs import read_runs
-
 from pacbayes.sweep.mixtures import checked
 from pacbayes.sweep.study import SWEEP_FILE, known_mixtures
 
@@ -40,13 +40,20 @@ def _certificate() -> bytes:
     return certificate_seeds(Path())[0]
 
 
+def _lines() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in _seeds(Path())[0].splitlines()]
+
+
+@lru_cache
 def _other_run() -> bytes:
-    return _seeds(Path())[0].splitlines()[1]
+    certificate = json.loads(_certificate())
+    shared = {"loss": certificate["loss"]["name"], "delta": certificate["delta"]["total"]}
+    return json.dumps(_lines()[1] | shared | {"difficulty": 9.0}).encode()
 
 
 def _run_seeds(_: Path) -> list[bytes]:
-    full = json.loads(_seeds(Path())[0].splitlines()[0])
-    kept = ("schema", "difficulty", "seed", "base_target", "target")
+    full = _lines()[0]
+    kept = ("schema", "difficulty", "seed", "base", "base_strength", "base_target")
     few = {key: full[key] for key in kept}
     return [json.dumps(full).encode(), json.dumps(few).encode(), json.dumps(few, indent=1).encode()]
 

@@ -64,7 +64,10 @@ def _scorer(path: Path, content: bytes) -> Scorer:
 _RULES = tuple(
     OutputRules(missing=missing, group_field=group, layout=layout)  # type: ignore[arg-type]
     for missing in ("error", "skip", "keep")
-    for group, layout in ((None, Layout()), ("problem", Layout(prompt="level", completion="prompt")))
+    for group, layout in (
+        (None, Layout()),
+        ("problem", Layout(prompt="level", completion="prompt")),
+    )
 )
 
 
@@ -83,7 +86,7 @@ class _Stopping(FieldScorer):
 
     chunk = 1
 
-    def score(self, items):  # type: ignore[no-untyped-def]  # noqa: D102
+    def score(self, items):  # type: ignore[no-untyped-def]
         if items[0].line > 2:
             raise Interruption
         return super().score(items)
@@ -101,9 +104,7 @@ def _part_seeds(folder: Path) -> list[bytes]:
 def _resume(folder: Path, content: bytes) -> None:
     source, out = put(folder, "data.jsonl", _SOURCE), folder / "scored.jsonl"
     put(folder, "scored.jsonl.part.json", content)
-    written = b"".join(
-        json.dumps({"difficulty": 0.5 + i}).encode() + b"\n" for i in range(2)
-    )
+    written = b"".join(json.dumps({"difficulty": 0.5 + i}).encode() + b"\n" for i in range(2))
     put(folder, "scored.jsonl.part", written)
     out.unlink(missing_ok=True)
     score_file(source, out, _LINE, OutputRules())

@@ -189,7 +189,9 @@ def known_mixtures(out: Path, note: dict[str, Any]) -> dict[str, Weights]:
 
 
 def _are_weights(value: object) -> bool:
-    return isinstance(value, dict) and all(type(share) in (int, float) for share in value.values())
+    return isinstance(value, dict) and all(
+        type(share) in (int, float) and 0 <= share <= 1 for share in value.values()
+    )
 
 
 def _require_same_weights(

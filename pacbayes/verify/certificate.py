@@ -171,8 +171,8 @@ class Examined:
         self.report.nats(where, recorded, kl, *(f"{at}.{key}" for key in keys))
 
 
-def _whole_vocabulary(width: float, alpha: float) -> bool:
-    if not 0 < alpha < 1:
+def _whole_vocabulary(width: float, alpha: object) -> bool:
+    if not (isinstance(alpha, float) and 0 < alpha < 1):
         return False
     size = (arb(width).exp() - 1) * alpha / (1 - arb(alpha))
     return bool(abs(size - round(float(size.mid()))) < 1e-6)
