@@ -10,14 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fuzzing.data_files import SAMPLE, put
+from benchmarks.fuzzing.data_files import SAMPLE, chosen, put
 from benchmarks.fuzzing.target import Target
 from pacbayes.certificate import Certificate
 from pacbayes.plan import Plan
 from pacbayes.planning.planner import PlanSettings, plan
 from pacbayes.planning.recommendation import read_recommendation
 from pacbayes.planning.target import parse_target_weights
-from pacbayes.report.documents import read_documents
+from pacbayes.report.documents import Found, read_documents
 from pacbayes.runs import read_runs
 from pacbayes.verify import Inputs, Report, check_inputs, leaves, read, verify
 
@@ -75,25 +75,31 @@ def _verify(folder: Path, content: bytes) -> None:
 
 
 def _show(folder: Path, content: bytes) -> None:
-    from pacbayes.report.markdown import markdown
+    found = read_documents([put(folder, "certificate.json", content)])
+    chosen(content, (_page, _text, _on_terminal))(found[0])
+
+
+def _page(found: Found) -> None:
     from pacbayes.report.page import page
 
-    found = read_documents([put(folder, "certificate.json", content)])
-    page(found)
-    markdown([item.document for item in found]).encode()
-    found[0].document._repr_html_().encode()
-    _on_terminal(found[0].document)
+    page([found])
 
 
-def _on_terminal(document: Certificate | Plan) -> None:
+def _text(found: Found) -> None:
+    from pacbayes.report.markdown import markdown
+
+    (markdown([found.document]) + found.document._repr_html_()).encode()
+
+
+def _on_terminal(found: Found) -> None:
     from pacbayes.report.plan_table import show_plan
     from pacbayes.report.table import show_certificates
 
     file = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    if isinstance(document, Plan):
-        show_plan(document, file)
+    if isinstance(found.document, Plan):
+        show_plan(found.document, file)
     else:
-        show_certificates([document], file)
+        show_certificates([found.document], file)
     file.flush()
 
 

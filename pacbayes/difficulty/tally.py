@@ -9,6 +9,7 @@ from typing import Any
 from pacbayes.difficulty.scores import Score
 from pacbayes.errors import InputError
 
+_LARGEST = 1e308
 LINES_LISTED = 1000
 """Lines without a difficulty that a report lists; the others are only counted."""
 
@@ -55,7 +56,9 @@ class Tally:
         amounts = [value[name] for name in ("total", "low", "high") if value[name] is not None]
         if not all(type(count) is int for count in counts):
             raise ValueError("counts must be whole numbers.")
-        if value["total"] is None or not all(type(amount) in (int, float) for amount in amounts):
+        if value["total"] is None or not all(
+            type(amount) in (int, float) and abs(amount) < _LARGEST for amount in amounts
+        ):
             raise ValueError("sums must be numbers.")
         return cls(**value)._unshared()
 

@@ -175,4 +175,4 @@ def _whole_vocabulary(width: float, alpha: object) -> bool:
     if not (isinstance(alpha, float) and 0 < alpha < 1):
         return False
     size = (arb(width).exp() - 1) * alpha / (1 - arb(alpha))
-    return bool(abs(size - round(float(size.mid()))) < 1e-6)
+    return bool(size < 2**53 and abs(size - round(float(size.mid()))) < 1e-6)

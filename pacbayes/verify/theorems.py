@@ -9,7 +9,7 @@ from flint import arb
 from pacbayes.verify.comparisons import Margin
 
 _MOST = 10**6
-"""Above so many trials the sum is left to the incomplete beta function, which is slower below."""
+"""Above so many errors and so many successes the sum is left to the incomplete beta function."""
 
 _NEGLIGIBLE = arb(2) ** -100
 
@@ -36,17 +36,23 @@ def binomial_margin(k: int, n: int, log_delta: Any, *, above: bool) -> Margin:
         mirrored = binomial_margin(n - k, n, log_delta, above=True)
         return lambda risk: mirrored(1 - risk)
 
+    refuted = kl_margin(arb(k) / n, -log_delta / n, above=True)
+
     def margin(p: Any) -> Any:
         if k == n or not 0 < p < 1:
             return arb(-1)
-        return log_delta - _log_at_most(k, n, p)
+        # what is far away is told without the sum, which would be long: k is no less than a median
+        if p * n < k and log_delta < -arb(2).log():
+            return arb(-1)
+        by_chernoff = refuted(p)
+        return by_chernoff if by_chernoff > 0 else log_delta - _log_at_most(k, n, p)
 
     return margin
 
 
 def _log_at_most(k: int, n: int, p: Any) -> Any:
     """Ln P(Bin(n, p) ≤ k): its largest term, and what each term below is of the one before."""
-    if n > _MOST:
+    if min(k, n - k) > _MOST:
         # of n uniform numbers at least n − k lie above p
         return (1 - p).beta_lower(n - k, k + 1, 1).log()
     first = arb(n + 1).lgamma() - arb(k + 1).lgamma() - arb(n - k + 1).lgamma()
