@@ -19,7 +19,8 @@ from pacbayes.planning.recommendation import read_recommendation
 from pacbayes.planning.target import parse_target_weights
 from pacbayes.report.documents import Found, read_documents
 from pacbayes.runs import read_runs
-from pacbayes.verify import Inputs, Report, check_inputs, leaves, read, verify
+from pacbayes.schemas import leaves
+from pacbayes.verify import Inputs, Report, check_inputs, read, verify
 
 _RECORDED = Path(__file__).parents[2] / "tests" / "verify" / "certificates"
 

@@ -12,11 +12,10 @@ from typing import Any
 from flint import arb
 
 from pacbayes.verify.comparisons import Report
+from pacbayes.verify.core import PASSES, kl_margin
 from pacbayes.verify.pairs import check_pairs, share_of
 from pacbayes.verify.reading import UnreadableError, content
 from pacbayes.verify.tensors import read_rows
-from pacbayes.verify.theorems import kl_margin
-from pacbayes.verify.words import PASSES
 
 
 def check_draws(document: dict[str, Any], report: Report, folder: Path) -> None:
@@ -167,6 +166,6 @@ def _check_passes(document: dict[str, Any], report: Report, i: int, place: Path,
         margin = kl_margin(arb(mean) / stretch, cost, stretch, above=lam > 0)
         recorded = bet["mean_log"] / math.log1p(-lam)
         where = f"{at}.bets[{j}].mean_log"
-        side = report.upper if lam > 0 else report.lower
-        side(where, min(1.0, max(0.0, recorded)), margin, f"{at}.bets[{j}].lam")
+        share = min(1.0, max(0.0, recorded))
+        report.end(where, share, margin, f"{at}.bets[{j}].lam", above=lam > 0)
         report.pinned |= {where, f"{at}.bets[{j}].lam"}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-from pacbayes.schemas import below
 
 _DEEPEST = 100
 """Levels of lists and objects; each takes some stack where values are walked through."""
@@ -79,12 +77,3 @@ def _refuse(name: str) -> float:
 def _finite(text: str) -> float:
     value = float(text)
     return value if abs(value) < float("inf") else _refuse(text)
-
-
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted path and value of everything that has nothing inside."""
-    inside = value.items() if isinstance(value, dict) else ()
-    for key, item in enumerate(value) if isinstance(value, list) else inside:
-        yield from leaves(item, below(path, key))
-    if not isinstance(value, (dict, list)) or not value:
-        yield path, value
