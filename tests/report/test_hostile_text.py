@@ -75,7 +75,7 @@ def test_a_page_and_a_notebook_hold_texts_only(folder, run_program, evil):
         assert not unseen(shown)
 
 
-@pytest.mark.parametrize("evil", map(EVILS.get, ("style", "terminal", "half")))
+@pytest.mark.parametrize("evil", [EVILS[name] for name in ("style", "terminal", "half")])
 def test_figures_are_well_formed_and_hold_no_script(folder, run_program):
     report(folder, run_program, "svg", "figures")
     for path in (folder / "figures").iterdir():
