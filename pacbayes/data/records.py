@@ -9,9 +9,10 @@ exactly one of three forms:
 `text`                 a string; the loss is on all of it
 =====================  ===========================================================
 
-and optionally `difficulty` (a number, up to 1e100 in size), `stratum`, `group`, `id` (strings or numbers), and
-`pass_rate` as `pacbayes score` writes it: `{"k": 3, "m": 8}`, for 3 of 8 samples right. A key whose
-value is null counts as absent; other keys, and a `pass_rate` of another form, are left alone.
+and optionally `difficulty` (a number, up to 1e100 in size), `stratum`, `group`, `id` (strings or
+numbers), and `pass_rate` as `pacbayes score` writes it: `{"k": 3, "m": 8}`, for 3 of 8 samples
+right. A key whose value is null counts as absent; other keys, and a `pass_rate` of another form,
+are left alone.
 """
 
 from __future__ import annotations
