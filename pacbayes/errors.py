@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pacbayes.printable import printable
+
+_LONGEST = 2000
+"""Characters of a message; what it quotes of the input may have any length."""
+
 
 class InputError(ValueError):
     """Input that cannot be used. Its text is one line, fit to be shown to the person who gave it.
@@ -20,7 +25,7 @@ class InputError(ValueError):
         self, message: str, *, path: str | Path | None = None, line: int | None = None
     ) -> None:
         where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
-        super().__init__(f"{where}{message}")
+        super().__init__(printable(_shortened(f"{where}{message}")))
         self.path = path
         self.line = line
 
@@ -40,3 +45,8 @@ class ProcessLostError(RuntimeError):
     def __init__(self, message: str, *, told: bool = False) -> None:
         super().__init__(message)
         self.told = told
+
+
+def _shortened(text: str) -> str:
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"

@@ -14,6 +14,7 @@ import typer
 
 from pacbayes.cli.bound import bound
 from pacbayes.cli.bounds import bounds
+from pacbayes.cli.echo import echo
 from pacbayes.cli.exit_codes import BAD_INPUT, INTERRUPTED, PROCESS_LOST
 from pacbayes.cli.plan import plan
 from pacbayes.cli.report import report
@@ -57,7 +58,7 @@ bound_app.command()(bound)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(__version__)
+        echo(__version__)
         raise typer.Exit
 
 
@@ -89,14 +90,14 @@ def _run(program: typer.Typer) -> None:
         except SystemExit as end:  # typer turns an interruption inside a command into a silent one
             code = end.code
         except InputError as error:
-            typer.echo(f"error: {error}", err=True)
+            echo(f"error: {error}", err=True)
             code = BAD_INPUT
         except ProcessLostError as error:
             if not error.told:
-                typer.echo(f"error: {error}", err=True)
+                echo(f"error: {error}", err=True)
             code = PROCESS_LOST
         except OSError as error:
-            typer.echo(f"error: {_place_of(error)}: {error.strerror or error}.", err=True)
+            echo(f"error: {_place_of(error)}: {error.strerror or error}.", err=True)
             code = BAD_INPUT
         except Exception:
             if stop.signal is None:
@@ -104,7 +105,7 @@ def _run(program: typer.Typer) -> None:
             code = stop.code  # a library has made something else of the interruption
         if code == INTERRUPTED or (code and stop.signal):
             code = stop.code
-            typer.echo("interrupted; run the same command again to go on from here.", err=True)
+            echo("interrupted; run the same command again to go on from here.", err=True)
     atexit.register(deaf)
     sys.exit(code)  # type: ignore[arg-type]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pacbayes.cli.echo import echo
 from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
 from pacbayes.files import claimed, claimed_file, write_all
@@ -67,7 +68,7 @@ def report(
     with (claimed if SUFFIXES[form] == ("",) else claimed_file)(out):
         write_all(contents)
     shown = str(out) if len(contents) == 1 else f"{len(contents)} figures in {out}"
-    typer.echo(f"Written: {shown}")
+    echo(f"Written: {shown}")
 
 
 def _check_name(form: str, out: Path) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
-
 from pacbayes.certificate import Certificate
 from pacbayes.certify import certify
+from pacbayes.cli.echo import echo
 from pacbayes.cli.progress import progress
 from pacbayes.data.sample import Sample
 from pacbayes.files import replace_file
@@ -77,9 +76,9 @@ def certify_and_write(
     if leads and not quiet:
         show_certificates(certificates)
         for found in others:
-            typer.echo()
+            echo()
             show_certificates(found)
-        typer.echo(f"Written: {', '.join(map(str, written))}")
+        echo(f"Written: {', '.join(map(str, written))}")
     return certificates, tuple(certificate for found in others for certificate in found)
 
 
@@ -87,7 +86,7 @@ def _posterior(certificate: Certificate, settings: Settings, out: Path) -> list[
     """The file of a posterior that is not centred at the checkpoint, if this run has written it."""
     choice, path = certificate.posterior.choice, out / NAME
     if settings.optimize and not choice.startswith(OPTIMISED):
-        typer.echo("note: optimising gave no smaller bound; certified without it.", err=True)
+        echo("note: optimising gave no smaller bound; certified without it.", err=True)
     written = certificate.posterior.centre.path == str(path) and choice != GIVEN
     return [path] if written else []
 

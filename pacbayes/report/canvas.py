@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from pacbayes.printable import printable
+from pacbayes.report.charts import shortened
 
 FORMATS = ("png", "svg")
 DPI = 150
@@ -20,6 +24,11 @@ def new_figure(width: float, height: float) -> Any:
     return figure
 
 
+def name_in_figure(name: str) -> str:
+    """A name from the data as a figure has room for it; it stands whole in the tables."""
+    return shortened(printable(name))
+
+
 def figure_bytes(draw: Callable[[], Any], suffixes: Iterable[str]) -> dict[str, bytes]:
     """The files of a figure by suffix; the same figure gives the same files.
 
@@ -30,7 +39,12 @@ def figure_bytes(draw: Callable[[], Any], suffixes: Iterable[str]) -> dict[str, 
     from matplotlib import rc_context
 
     # a dollar in a name of the data begins no formula
-    with rc_context({"svg.hashsalt": "pacbayes", "svg.fonttype": "none", "text.parse_math": False}):
+    with (
+        rc_context({"svg.hashsalt": "pacbayes", "svg.fonttype": "none", "text.parse_math": False}),
+        warnings.catch_warnings(),
+    ):
+        # a sign that the font lacks is a box
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure = draw()
         return {} if figure is None else {suffix: _saved(figure, suffix) for suffix in suffixes}
 

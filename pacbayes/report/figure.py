@@ -9,8 +9,7 @@ from typing import Any
 from pacbayes.certificate import Certificate, Part
 from pacbayes.decimals import confidence
 from pacbayes.files import write_atomically
-from pacbayes.report.canvas import figure_bytes, new_figure
-from pacbayes.report.charts import shortened
+from pacbayes.report.canvas import figure_bytes, name_in_figure, new_figure
 from pacbayes.report.parts import PARTS
 from pacbayes.schema import Interval
 
@@ -48,10 +47,10 @@ def certificate_figure(certificate: Certificate) -> Any:
         _intervals(axes, [(i, risk.interval) for i, risk in held], 0.4, _HELD_OUT, name)
         means, places = [risk.mean for _, risk in held], [i + 0.4 for i, _ in held]
         axes.plot(means, places, "o", color=_HELD_OUT, markersize=4)
-    axes.set_yticks(range(len(strata)), [f"{shortened(s.name)}\nn = {s.n:,}" for s in strata])
+    axes.set_yticks(range(len(strata)), [f"{name_in_figure(s.name)}\nn = {s.n:,}" for s in strata])
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    axes.set_xlabel(f"risk ({certificate.loss.name} loss)")
+    axes.set_xlabel(f"risk ({name_in_figure(certificate.loss.name)} loss)")
     axes.set_title(f"certified with {confidence(certificate.delta.total)} confidence", size=10)
     figure.legend(loc="outside right upper", fontsize=8, frameon=False)
     return figure

@@ -42,7 +42,7 @@ PASSES = re.compile(
 PAIRS = "betting interval on differences from unperturbed losses, units drawn by their margins"
 
 _BITS = 128
-_SUMMED, _NEGLIGIBLE = 10**6, arb(2) ** -100  # above so many trials the beta function is faster
+_SUMMED, _NEGLIGIBLE = 10**6, arb(2) ** -100  # with more errors the beta function is faster
 
 
 def verify(document: dict[str, Any]) -> Report:
@@ -82,7 +82,7 @@ def _check_nll(loss: dict[str, Any], report: Report) -> None:
     """The range is [0, ln(1 + (1 − α)V/α)] for a vocabulary of V tokens."""
     alpha, (low, high), at = loss["parameters"]["smoothing"], loss["range"], "loss.parameters"
     size = (arb(high).exp() - 1) * alpha / (1 - arb(alpha))
-    whole = bool(low == 0 and abs(size - round(float(size.mid()))) < 1e-6)
+    whole = bool(low == 0 and size < 2**53 and abs(size - round(float(size.mid()))) < 1e-6)
     report.holds(whole, "loss.range", loss["range"], "of whole tokens", f"{at}.smoothing")
     said = loss["parameters"]["statement"]
     report.holds(f"with {alpha}," in said, f"{at}.statement", said, f"{alpha}", f"{at}.smoothing")
@@ -352,17 +352,23 @@ def kl_margin(q: Any, nats: Any, stretch: Any = 1, *, above: bool) -> Margin:
 
 def binomial_margin(k: int, n: int, log_delta: Any, *, above: bool) -> Margin:
     """Risks at which so few errors, or so many, have a probability of at most δ."""
-    if not above:
-        # at least k errors are at most n − k successes
+    if not above:  # at least k errors are at most n − k successes
         mirrored = binomial_margin(n - k, n, log_delta, above=True)
         return lambda risk: mirrored(1 - risk)
-    return lambda p: arb(-1) if k == n or not 0 < p < 1 else log_delta - _log_at_most(k, n, p)
+    by_chernoff = kl_margin(arb(k) / n, -log_delta / n, above=True)  # tells without the sum
+
+    def margin(p: Any) -> Any:
+        if k == n or not 0 < p < 1 or (p * n < k and log_delta < -arb(2).log()):
+            return arb(-1)  # k is no less than a median
+        far = by_chernoff(p)
+        return far if far > 0 else log_delta - _log_at_most(k, n, p)
+
+    return margin
 
 
 def _log_at_most(k: int, n: int, p: Any) -> Any:
     """Ln P(Bin(n, p) ≤ k): its largest term, and what each term below is of the one before."""
-    if n > _SUMMED:
-        # of n uniform numbers at least n − k lie above p
+    if min(k, n - k) > _SUMMED:  # of n uniform numbers at least n − k lie above p
         return (1 - p).beta_lower(n - k, k + 1, 1).log()
     first = arb(n + 1).lgamma() - arb(k + 1).lgamma() - arb(n - k + 1).lgamma()
     first += k * p.log() + (n - k) * (1 - p).log()

@@ -14,7 +14,7 @@ from flint import arb
 from pacbayes.verify.comparisons import Report
 from pacbayes.verify.core import PASSES, kl_margin
 from pacbayes.verify.pairs import check_pairs, share_of
-from pacbayes.verify.reading import UnreadableError
+from pacbayes.verify.reading import UnreadableError, content
 from pacbayes.verify.tensors import read_rows
 
 
@@ -62,15 +62,23 @@ def _key(document: dict[str, Any], folder: Path) -> tuple[Path, dict[str, Any]]:
 
 def _read_key(path: Path) -> dict[str, Any]:
     try:
-        raw = path.read_bytes()
+        raw = content(path)
         key: dict[str, Any] = json.loads(raw)
         if path.parent.name != hashlib.sha256(raw).hexdigest()[:16]:
             raise ValueError("it is not what its folder is named after")
-        for name in ("losses", "strata", "sigmas"):
-            key[name]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _require_shape(key)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnreadableError(f"{path}: is no key of stored draws ({error!r}).") from None
     return key
+
+
+def _require_shape(key: dict[str, Any]) -> None:
+    if not all(isinstance(name, str) for name in [*key["losses"], *key["sigmas"]]):
+        raise ValueError("`losses` and `sigmas` must have names")
+    if not all(isinstance(entry, list) and len(entry) == 3 for entry in key["strata"]):
+        raise ValueError("`strata` must be lists of three")
+    if type(key["block"]) not in (int, type(None)) or (key["block"] or 1) < 1:
+        raise ValueError("`block` must be at least 1, or null")
 
 
 def _stated(document: dict[str, Any]) -> dict[str, tuple[tuple[str, ...], Any]]:

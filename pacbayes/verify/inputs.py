@@ -13,7 +13,7 @@ from flint import ctx
 from pacbayes.verify.comparisons import Report
 from pacbayes.verify.draws import check_draws
 from pacbayes.verify.networks import check_compressed
-from pacbayes.verify.reading import UnreadableError
+from pacbayes.verify.reading import UnreadableError, content
 from pacbayes.verify.tensors import digest, identity, notes_in
 from pacbayes.verify.weights import check_weights
 
@@ -114,7 +114,7 @@ def count(path: Path) -> Counted:
     groups: set[str] = set()
     records = alone = 0
     try:
-        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        for number, line in enumerate(content(path).split(b"\n"), start=1):
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
             if not text:
                 continue

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+_DEEPEST = 100
+"""Levels of lists and objects; each takes some stack where values are walked through."""
 
 
 class UnreadableError(ValueError):
@@ -18,7 +22,7 @@ def read(path: str | Path) -> dict[str, Any]:
         UnreadableError: It cannot be read, or is no strict JSON or no object.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text = content(Path(path)).decode("utf-8-sig")
         value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
         )
@@ -26,9 +30,36 @@ def read(path: str | Path) -> dict[str, Any]:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"{path}: is no strict JSON: {error}.") from None
+    if _is_deep(value):
+        raise UnreadableError(f"{path}: is nested more than {_DEEPEST} levels deep.")
     if not isinstance(value, dict):
         raise UnreadableError(f"{path}: is no certificate and no plan.")
     return value
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        OSError: It cannot be read.
+        UnreadableError: It is a pipe or a device, which might never end.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UnreadableError(f"{path}: is a pipe or a device, where a file is needed.")
+    return path.read_bytes()
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [item for holder in level for item in _inside(holder)]
+    return bool(level)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
