@@ -14,8 +14,12 @@ class MalformedError(JsonError):
     """Text that is not JSON at all."""
 
 
-def parse(text: str) -> Any:
+def parse(text: str, *, constants: bool = False) -> Any:
     """Return the value written in `text`.
+
+    Args:
+        text: A document.
+        constants: Whether the constants NaN and Infinity are numbers.
 
     Raises:
         MalformedError: The text is not JSON, is nested too deeply, or has an integer too long to
@@ -26,7 +30,8 @@ def parse(text: str) -> Any:
     {'a': [1, 2.5, None]}
     """
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        constant = None if constants else _no_constant
+        return json.loads(text, object_pairs_hook=_object, parse_constant=constant)
     except JsonError:
         raise
     except json.JSONDecodeError as error:
