@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from pacbayes.bets import bet_from, log_shares, shares_of
 from pacbayes.bounds import certified
 from pacbayes.certificate import Bet
+from pacbayes.errors import InputError
 from pacbayes.files import replace_file
 from pacbayes.team import ALONE, Team
 
@@ -146,7 +148,13 @@ class DrawStore:
             replace_file(self._folder / "key.json", text.encode())
 
     def get(
-        self, stratum: int, draw: int | str, make: Callable[[], FloatArray], *, of: str = ""
+        self,
+        stratum: int,
+        draw: int | str,
+        make: Callable[[], FloatArray],
+        *,
+        shape: tuple[int, ...],
+        of: str = "",
     ) -> FloatArray:
         """The stored losses of one pass, or those that `make` gives, which are then stored.
 
@@ -154,11 +162,15 @@ class DrawStore:
             stratum: Number of the stratum.
             draw: Number of the pass, or the name of what is stored otherwise.
             make: Gives its losses.
+            shape: Numbers of losses and of units.
             of: Hash of what the losses are a function of beyond the store's dependencies.
+
+        Raises:
+            InputError: What is stored is something else.
         """
         part = draw if isinstance(draw, str) else f"pass{draw}"
         name = f"stratum{stratum}.{part}{of and '.'}{of}.npy"
-        stored = self._team.led(lambda: self._read(name))
+        stored = self._team.led(lambda: self._read(name, shape))
         if stored is not None:
             return stored
         losses = make()
@@ -175,7 +187,25 @@ class DrawStore:
             np.save(content, values, allow_pickle=False)
             replace_file(self._folder / name, content.getvalue())
 
-    def _read(self, name: str) -> FloatArray | None:
-        if self._folder is None or not (self._folder / name).is_file():
-            return None
-        return np.asarray(np.load(self._folder / name, allow_pickle=False), dtype=np.float64)
+    def _read(self, name: str, shape: tuple[int, ...]) -> FloatArray | None:
+        path = None if self._folder is None else self._folder / name
+        return _stored(path, shape) if path is not None and path.is_file() else None
+
+
+def _stored(path: Path, shape: tuple[int, ...]) -> FloatArray:
+    """The numbers in an npy file, which is never read as a pickle."""
+    try:
+        with path.open("rb") as file:
+            header = np.lib.format.read_array_header_1_0
+            if np.lib.format.read_magic(file) != (1, 0) or header(file)[0] != shape:
+                raise ValueError(f"another shape than {shape}")
+            if path.stat().st_size != file.tell() + 8 * math.prod(shape):
+                raise ValueError("another size than that of its shape")
+        losses = np.load(path, allow_pickle=False)
+        if losses.dtype != np.float64 or not bool(np.isfinite(losses).all()):
+            raise ValueError("no finite float64")
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(
+            f"holds no stored losses ({error}); delete it, and they are drawn again.", path=path
+        ) from None
+    return np.asarray(losses)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pacbayes.data.records import Message, Record
+from pacbayes.errors import refusing
 
 _Ids = tuple[int, ...]
 _Mask = tuple[bool, ...]
@@ -70,7 +71,8 @@ def encode(record: Record, tokenizer: Any, *, max_length: int) -> Example:
         InputError: The record does not fit the tokenizer: an empty prompt without a start token,
             `messages` without a chat template, or a template that cannot be split into turns.
     """
-    ids, scored = _tokens(record, tokenizer)
+    with refusing("the tokenizer fails on this record", path=record.path, line=record.line):
+        ids, scored = _tokens(record, tokenizer)
     if len(ids) > max_length:
         return _unscorable(f"{len(ids)} tokens, longer than the context of {max_length}")
     if not any(scored):
@@ -206,8 +208,6 @@ def _up_to_end_token(turn: Sequence[int], ids: _Ids, end: int | None) -> Sequenc
 
 def _rendered(record: Record, tokenizer: Any, messages: Sequence[Message], **options: Any) -> Any:
     turns = [{"role": message.role, "content": message.content} for message in messages]
-    try:
+    what = "the chat template refuses this conversation"
+    with refusing(what, path=record.path, line=record.line):
         return tokenizer.apply_chat_template(turns, **options)
-    except Exception as error:  # templates raise what they like, such as on a role they lack
-        reason = " ".join(str(error).split())
-        raise record.error(f"the chat template refuses this conversation: {reason}.") from error

@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pacbayes.errors import InputError
+from pacbayes.errors import InputError, refusing
 from pacbayes.models import folder as folders
 from pacbayes.models.adapter_config import check_adapter_config, initialisation, lora_options
 from pacbayes.models.draw_mode import noise_of
 from pacbayes.models.fine_tuned import FineTuned
-from pacbayes.models.libraries import refusing
 from pacbayes.models.loading import (
     NOTES,
     PRIOR_NOISE,
@@ -157,12 +156,12 @@ def load_adapter(
     )
 
     what = "does not fit the base model; is it the base it was trained on?"
-    with refusing(what, options.checkpoint):
+    with refusing(what, path=options.checkpoint):
         lora = LoraConfig(**lora_options(config, tensors), inference_mode=True)
         model = get_peft_model(base, lora)
     expected = get_peft_model_state_dict(model)
     same_tensors(tensors, expected, options.checkpoint, "the model that its config describes")
-    with refusing(what, options.checkpoint):
+    with refusing(what, path=options.checkpoint):
         set_peft_model_state_dict(model, dict(tensors))
     return model.eval()
 

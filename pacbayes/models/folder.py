@@ -14,8 +14,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from pacbayes import strict_json
-from pacbayes.errors import InputError
-from pacbayes.models.libraries import refusing
+from pacbayes.errors import InputError, refusing
 
 ADAPTER_CONFIG = "adapter_config.json"
 FULL_CONFIG = "config.json"
@@ -184,13 +183,13 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".bin":
         return _read_pickle(path)
     what = "cannot be read as safetensors; the file is truncated or damaged"
-    with refusing(what, path), safe_open(path, framework="pt", device="cpu") as file:
+    with refusing(what, path=path), safe_open(path, framework="pt", device="cpu") as file:
         found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     return found  # noqa: RET504  as mypy cannot know that the context lets no error through
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
-    with refusing("cannot be read as a file of weights", path):
+    with refusing("cannot be read as a file of weights", path=path):
         value = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(value, dict) or not all(isinstance(v, Tensor) for v in value.values()):
         raise InputError("must hold a mapping from names to tensors.", path=path)

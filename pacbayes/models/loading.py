@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pacbayes.errors import InputError
+from pacbayes.errors import InputError, refusing
 from pacbayes.models import folder as folders
 from pacbayes.models.draw_mode import DrawMode
-from pacbayes.models.libraries import refusing
 from pacbayes.models.model_config import check_config, check_no_code
 
 NOTES = "pacbayes.json"
@@ -91,7 +90,7 @@ def load_model(folder: Path, options: OpenOptions, *, spread: bool = True) -> An
     held = sum(tensor.numel() for tensor in tensors.values())
     del tensors
     _check_described(folder, held)
-    with refusing("cannot be loaded", folder):
+    with refusing("cannot be loaded", path=folder):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(folder),
             dtype=getattr(torch, options.dtype),
@@ -119,7 +118,7 @@ def _check_described(folder: Path, held: int) -> None:
     """
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    with refusing("cannot be loaded", folder), torch.device("meta"):
+    with refusing("cannot be loaded", path=folder), torch.device("meta"):
         config = AutoConfig.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )
@@ -154,7 +153,7 @@ def _read_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     check_no_code(folder)
-    with refusing("its tokenizer cannot be read", folder):
+    with refusing("its tokenizer cannot be read", path=folder):
         return AutoTokenizer.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )

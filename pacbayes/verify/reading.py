@@ -3,15 +3,50 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pacbayes.schemas import below
 
+_LARGEST = 1 << 30
+
 
 class UnreadableError(ValueError):
-    """The file is no certificate at all."""
+    """A file is something else than it is given as. The message is one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
+
+
+def contents(path: Path, most: int = _LARGEST) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        UnreadableError: It cannot be read, is no plain file, or is larger than `most` bytes.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            raise UnreadableError(f"{path}: is no file, or has more than {most} bytes.")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
+
+
+def strict(text: str | bytes) -> Any:
+    """The value of a text in strict JSON.
+
+    Raises:
+        ValueError: It is something else, with a key twice, NaN or infinity, or nested too deeply.
+    """
+    try:
+        return json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
+        )
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -21,13 +56,10 @@ def read(path: str | Path) -> dict[str, Any]:
         UnreadableError: It cannot be read, is no strict JSON, or is something else by its schema.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-        value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
-        )
-    except OSError as error:
-        raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
+        value = strict(contents(Path(path)).decode("utf-8-sig"))
+    except UnreadableError:
+        raise
+    except ValueError as error:
         raise UnreadableError(f"{path}: is no strict JSON: {error}.") from None
     kind = value.get("schema") if isinstance(value, dict) else None
     if not isinstance(value, dict) or kind == "pacbayes.plan/1":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pacbayes.verify.comparisons import Report
-from pacbayes.verify.reading import UnreadableError
+from pacbayes.verify.reading import UnreadableError, contents, strict
 from pacbayes.verify.tensors import Weights, family_in, read_weights, rounded
 
 RELATIVE = 1e-9
@@ -56,12 +55,16 @@ def check_weights(
     if moved or checkpoint.is_file():
         changed = [name for name in sorted(after) if name in groups]
     report.equal("posterior.groups", sorted(groups), changed, *names)
+    if not groups.keys() <= after.keys():
+        return
+    for name, i in groups.items():
+        size = document["posterior"]["groups"][i]["size"]
+        report.equal(f"posterior.groups[{i}].size", size, after[name].size)
+        if after[name].size != size:
+            return
     scales = _own_scales(values, [n for n in changed if n in groups], prior, adapter=adapter)
     for name, i in groups.items():
-        if name not in after:
-            continue
         group, at = document["posterior"]["groups"][i], f"posterior.groups[{i}]"
-        report.equal(f"{at}.size", group["size"], after[name].size)
         if not moved:
             found = values.distance_squared(name)
             close = math.isclose(group["distance_squared"], found, rel_tol=RELATIVE, abs_tol=1e-300)
@@ -122,6 +125,7 @@ def _own_scales(
     if noted and all(name in noted for name in names):
         return {name: noted[name] for name in names}
     if adapter:
+        _require_matrices(values.after, names)
         return {name: (3 * values.after[name].shape[-1]) ** -0.5 for name in names}
     squares = {name: math.fsum(x * x for x in values.prior(name)) for name in names}
     own = {name: math.sqrt(squares[name] / values.after[name].size) for name in names}
@@ -130,15 +134,24 @@ def _own_scales(
     return {name: scale or typical for name, scale in own.items()}
 
 
+def _require_matrices(tensors: Mapping[str, Weights], names: Sequence[str]) -> None:
+    for name in names:
+        if len(tensors[name].shape) != 2:
+            raise UnreadableError(f"{tensors[name].path}: the factor {name!r} is no matrix.")
+
+
 def _noted(prior: Path | None) -> dict[str, float]:
     """Noise that was learned with the prior."""
     path = None if prior is None else prior / "pacbayes.json"
     if path is None or not path.is_file():
         return {}
+    raw = contents(path)
     try:
-        noted = json.loads(path.read_text(encoding="utf-8")).get("sigma_posterior", {})
-        return {name: float(scale) for name, scale in noted.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        noted = {k: float(v) for k, v in strict(raw).get("sigma_posterior", {}).items()}
+        if not all(0 < scale < math.inf for scale in noted.values()):
+            raise ValueError("a scale is not positive")
+        return noted
+    except (ValueError, AttributeError, TypeError, OverflowError) as error:
         raise UnreadableError(f"{path}: cannot be read ({error}).") from None
 
 
@@ -169,6 +182,8 @@ def _check_spread(document: dict[str, Any], report: Report, path: Path) -> None:
         if family not in ("diagonal", "per-group") or found is None:
             continue
         scales, at = rounded(found.values(), "float32"), f"posterior.groups[{i}]"
+        if not scales or min(scales) <= 0:
+            raise UnreadableError(f"{path}: the scales of {group['name']!r} must be positive.")
         sigma, size = group["sigma_posterior"], group["size"]
         wanted = math.sqrt(math.fsum(s * s for s in scales) / len(scales))
         close = math.isclose(sigma, wanted, rel_tol=RELATIVE)
@@ -185,8 +200,8 @@ def _check_drawn(
     """Ln (dQ/dP)(h) at the network as it was written, for Gaussians of one scale in each group."""
     for i, group in enumerate(document["posterior"]["groups"]):
         name, size = group["name"], group["size"]
-        if name not in network:
-            raise UnreadableError(f"the network has no tensor {name!r}.")
+        if name not in network or network[name].size != values.after[name].size:
+            raise UnreadableError(f"the network has no tensor {name!r} of the checkpoint's size.")
         h, w, prior = network[name].values(), values.posterior(name), values.prior(name)
         parts = (
             size * math.log(group["sigma_prior"] / group["sigma_posterior"]),
