@@ -12,7 +12,8 @@ _LONGEST = 300
 class InputError(ValueError):
     """Input that cannot be used. Its text is one line, fit to be shown to the person who gave it.
 
-    The command line prints the text on stderr and exits with code 2.
+    What of it cannot be printed, as it may come from the input, is escaped. The command line prints
+    the text on stderr and exits with code 2.
 
     Args:
         message: What is wrong, the constraint, and the usual mistake.
@@ -24,9 +25,13 @@ class InputError(ValueError):
         self, message: str, *, path: str | Path | None = None, line: int | None = None
     ) -> None:
         where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
-        super().__init__(f"{where}{message}")
+        super().__init__(_printable(f"{where}{message}"))
         self.path = path
         self.line = line
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 @contextmanager

@@ -191,6 +191,7 @@ _WITHOUT_EFFECT = frozenset(
     {
         *("auto_mapping", "inference_mode", "init_lora_weights", "loftq_config", "eva_config"),
         *("corda_config", "lora_ga_config", "runtime_config", "ensure_weight_tying"),
+        "base_model_name_or_path",  # read apart
     }
 )
 """What mattered in training alone; so do numbers and texts in fields that are not known."""

@@ -134,7 +134,7 @@ def _check_described(folder: Path, held: int) -> None:
 
 def load_tokenizer(first: Path, second: Path, model: Any) -> Any:
     """The checkpoint's own tokenizer if it has one, which must then agree with the other's."""
-    found = [_read_tokenizer(f) for f in (first, second) if (f / "tokenizer_config.json").is_file()]
+    found = [read_tokenizer(f) for f in (first, second) if (f / "tokenizer_config.json").is_file()]
     if not found:
         raise InputError(f"holds no tokenizer, and neither does {second}.", path=first)
     if len(found) == 2 and found[0].get_vocab() != found[1].get_vocab():
@@ -149,7 +149,12 @@ def load_tokenizer(first: Path, second: Path, model: Any) -> Any:
     return found[0]
 
 
-def _read_tokenizer(folder: Path) -> Any:
+def read_tokenizer(folder: Path) -> Any:
+    """The tokenizer in a folder, from nothing but its files.
+
+    Raises:
+        InputError: It cannot be read, or needs code.
+    """
     from transformers import AutoTokenizer
 
     check_no_code(folder)
@@ -192,7 +197,7 @@ def suggested_sigmas(checkpoint: Path, covered: Mapping[str, object]) -> dict[st
         sigmas = {name: float(noted[name]) for name in covered if name in noted}
         if not all(0 < sigma < float("inf") for sigma in sigmas.values()):
             raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(
             "`sigma_posterior` must map tensor names to positive numbers.", path=checkpoint / NOTES
         ) from None

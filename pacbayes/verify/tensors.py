@@ -203,7 +203,7 @@ def weight_files(folder: Path) -> list[Path]:
 def _shards(index: Path) -> list[str]:
     try:
         names = set(strict(contents(index))["weight_map"].values())
-        if not all(name == Path(name).name for name in names):
+        if not all(name == Path(name).name and name.isprintable() for name in names):
             raise ValueError("it names a shard outside the folder")
         return sorted(names)
     except UnreadableError:
