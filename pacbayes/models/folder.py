@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from pacbayes import strict_json
 from pacbayes.errors import InputError, refusing
+from pacbayes.weights_file import read_weights_file
 
 ADAPTER_CONFIG = "adapter_config.json"
 FULL_CONFIG = "config.json"
@@ -183,9 +183,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".bin":
         return _read_pickle(path)
     what = "cannot be read as safetensors; the file is truncated or damaged"
-    with refusing(what, path=path), safe_open(path, framework="pt", device="cpu") as file:
-        found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    return found  # noqa: RET504  as mypy cannot know that the context lets no error through
+    return read_weights_file(path, what)[0]
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
