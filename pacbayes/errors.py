@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_LONGEST = 300
+from pacbayes.printable import printable
+
+_LONGEST = 2000
+"""Characters of a message; what it quotes of the input may have any length."""
+_LONGEST_REASON = 300
 
 
 class InputError(ValueError):
     """Input that cannot be used. Its text is one line, fit to be shown to the person who gave it.
 
-    What of it cannot be printed, as it may come from the input, is escaped. The command line prints
-    the text on stderr and exits with code 2.
+    The command line prints the text on stderr and exits with code 2.
 
     Args:
         message: What is wrong, the constraint, and the usual mistake.
@@ -25,13 +28,14 @@ class InputError(ValueError):
         self, message: str, *, path: str | Path | None = None, line: int | None = None
     ) -> None:
         where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
-        super().__init__(_printable(f"{where}{message}"))
+        super().__init__(printable(_shortened(f"{where}{message}")))
         self.path = path
         self.line = line
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+def _shortened(text: str) -> str:
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
 
 
 @contextmanager
@@ -56,4 +60,4 @@ def refusing(
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{what} ({reason[:_LONGEST]}).", path=path, line=line) from None
+        raise InputError(f"{what} ({reason[:_LONGEST_REASON]}).", path=path, line=line) from None

@@ -1,16 +1,44 @@
-"""Files that are written whole or not at all, and folders with one writer at a time."""
+"""Files that are read as they lie and written whole or not at all; folders with one writer."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
 from pacbayes.errors import InputError
 
 LOCK = ".lock"
 """Name of the file in a folder that its writer holds; a killed one leaves it, held by nobody."""
+
+
+def open_file(path: str | Path) -> BufferedReader:
+    """Open a file to read.
+
+    Raises:
+        OSError: It cannot be opened, or is no file: a pipe would be waited for, and be empty when
+            it is read again for its hash; a device may have no end.
+    """
+    file = open(path, "rb", opener=_at_once)  # noqa: SIM115, the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "is a pipe or a device, where a file is needed")
+    return file
+
+
+def _at_once(path: str, flags: int) -> int:
+    # without O_NONBLOCK, which Windows does not have, opening a pipe waits for its writer
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read_file(path: str | Path) -> bytes:
+    """All bytes of a file; raises as `open_file` does."""
+    with open_file(path) as file:
+        return file.read()
 
 
 @contextmanager

@@ -26,9 +26,15 @@ Child: TypeAlias = "str | Iterable[Child] | None"
 Attribute: TypeAlias = "str | float | bool | None"
 
 
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+"""Controls; those of direction would turn around what stands behind them, numbers too."""
+
+
 def escaped(text: str) -> Markup:
     """The text as HTML shows it; control characters and halves of pairs as signs, not as such."""
-    text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "\N{REPLACEMENT CHARACTER}", text)
+    text = UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
     # a path that is not UTF-8 holds lone surrogates, which no file can
     return Markup(html.escape(text.encode(errors="backslashreplace").decode()))
 

@@ -10,17 +10,20 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from pacbayes import strict_json
 from pacbayes.errors import InputError
-from pacbayes.files import replace_file
+from pacbayes.files import read_file, replace_file
 
 Interval = tuple[float, float]
+
+_LARGEST = 2**64
+"""Whole numbers up to here: seeds, and far above all counts."""
 
 
 class Document:
@@ -124,7 +127,7 @@ def read_values(path: str | Path, noun: str) -> Any:
         InputError: The file cannot be read, or is not strict JSON in UTF-8; the file is named.
     """
     try:
-        return strict_json.parse(Path(path).read_bytes().decode("utf-8-sig"))
+        return strict_json.parse(read_file(path).decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}.", path=path) from error
     except UnicodeDecodeError as error:
@@ -180,12 +183,7 @@ class _Reader:
         return self._typed(kind, value, where)
 
     def _dataclass(self, kind: Any, value: Any, where: str) -> Any:
-        values = self._typed(dict, value, where)
-        kinds = {
-            key: annotation
-            for key, annotation in get_type_hints(kind).items()
-            if get_origin(annotation) is not ClassVar
-        }
+        values, kinds = self._typed(dict, value, where), _kinds(kind)
         prefix = f"{where}." if where else ""
         for key in kinds:
             require(key in values, f"`{prefix}{key}` is missing.")
@@ -209,13 +207,21 @@ class _Reader:
         )
 
     def _typed(self, kind: type, value: Any, where: str) -> Any:
+        if type(value) is int and abs(value) > _LARGEST:
+            raise InputError(f"`{where}` must be at most 2**64 in size, got a larger number.")
         if kind is float and type(value) is int:
-            with suppress(OverflowError):
-                return float(value)
+            return float(value)
         if type(value) is not kind:
             place = f"`{where}`" if where else self.noun
             raise InputError(f"{place} must be {_NAMES[kind]}, got {strict_json.kind(value)}.")
         return value
+
+
+@lru_cache
+def _kinds(kind: Any) -> dict[str, Any]:
+    """The fields of a dataclass with their annotations."""
+    hints = get_type_hints(kind).items()
+    return {name: hint for name, hint in hints if get_origin(hint) is not ClassVar}
 
 
 def require(condition: bool, message: str) -> None:

@@ -10,6 +10,10 @@ from torch import Tensor
 
 from pacbayes import strict_json
 from pacbayes.errors import refusing
+from pacbayes.files import open_file
+
+_LONGEST = 10**8
+"""Bytes that the library allows a header to have."""
 
 
 def read_weights_file(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -23,15 +27,15 @@ def read_weights_file(path: Path, what: str) -> tuple[dict[str, Tensor], dict[st
         InputError: It cannot be read, or names a tensor twice.
     """
     with refusing(what, path=path):
+        _check_names(path)
         with safe_open(path, framework="pt", device="cpu") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             notes = file.metadata() or {}
-        _check_header(path)
     return tensors, notes
 
 
-def _check_header(path: Path) -> None:
-    """The library has checked all but that each name comes once."""
-    with path.open("rb") as file:
+def _check_names(path: Path) -> None:
+    """Each comes once, which the library does not ask for."""
+    with open_file(path) as file:
         (length,) = struct.unpack("<Q", file.read(8))
-        strict_json.parse(file.read(length).decode())
+        strict_json.parse(file.read(min(length, _LONGEST)).decode())

@@ -285,7 +285,7 @@ def spoil(path, value):
         (["strata"], {}, "`strata` must be a list, got an object"),
         (["seed"], True, "`seed` must be an integer, got true or false"),
         (["kl"], True, "`kl` must be a number, got true or false"),
-        (["kl"], 10**400, "`kl` must be a number"),
+        (["kl"], 10**400, r"`kl` must be at most 2\*\*64"),
         (["environment"], None, "`environment` must be an object, got null"),
         (["environment", "packages", "torch"], 2, "`environment.packages.torch` must be a string"),
         (["delta", "ledger", 0, "delta"], 0.06, "`delta`: `delta.ledger` must sum to at most"),

@@ -22,7 +22,8 @@ GROWTH = 256 * 2**20
 """Bytes that an attack may leave in memory behind its first inputs."""
 
 _WARM = 1000
-_UNSPOILT = 0.01
+_TRIES = 5
+"""A change may change nothing."""
 _PAGE = 4096
 
 
@@ -85,8 +86,12 @@ def content_of(target: Target, seeds: list[bytes], seed: int, number: int) -> by
     if number < len(seeds):
         return seeds[number]
     rng = random.Random(f"{seed} {target.name} {number}")
-    content = rng.choice(seeds)
-    return content if rng.random() < _UNSPOILT else target.spoil(rng, content)
+    seed_of_it = rng.choice([content for content in seeds if content])
+    for _ in range(_TRIES):
+        content = target.spoil(rng, seed_of_it)
+        if content != seed_of_it:
+            break
+    return content
 
 
 def judge(target: Target, place: Path, content: bytes) -> str:

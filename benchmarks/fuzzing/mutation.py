@@ -6,6 +6,7 @@ large, too deep, no JSON, or from another place; a key is left out, renamed or w
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -139,7 +140,7 @@ def _spoilt(rng: random.Random, content: bytes) -> bytes:
 
 
 def _put(rng: random.Random, holder: Any, key: Any, raw: list[str]) -> None:
-    holder[key] = rng.choice(VALUES)
+    holder[key] = copy.deepcopy(rng.choice(VALUES))
 
 
 def _raw(rng: random.Random, holder: Any, key: Any, raw: list[str]) -> None:

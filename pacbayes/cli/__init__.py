@@ -12,6 +12,7 @@ import typer
 
 from pacbayes.cli.bound import bound
 from pacbayes.cli.bounds import bounds
+from pacbayes.cli.echo import echo
 from pacbayes.cli.exit_codes import BAD_INPUT, INTERRUPTED
 from pacbayes.cli.plan import plan
 from pacbayes.cli.report import report
@@ -54,7 +55,7 @@ bound_app.command()(bound)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(__version__)
+        echo(__version__)
         raise typer.Exit
 
 
@@ -81,11 +82,11 @@ def _run(program: typer.Typer) -> None:
     try:
         program()
     except InputError as error:
-        typer.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         sys.exit(BAD_INPUT)
     except (KeyboardInterrupt, SystemExit) as stop:
         # typer turns an interruption inside a command into a silent exit
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise
-        typer.echo("interrupted; run the same command again to go on from here.", err=True)
+        echo("interrupted; run the same command again to go on from here.", err=True)
         sys.exit(INTERRUPTED)

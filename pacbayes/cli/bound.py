@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pacbayes.cli.config import apply_config
+from pacbayes.cli.echo import echo
 from pacbayes.cli.exit_codes import VACUOUS
 from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
@@ -225,7 +226,7 @@ def bound(
 
         model = with_posterior(model, posterior)
     for note in sample.notes if team.leads else ():
-        typer.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     from pacbayes.settings import Settings
 
     settings = Settings(
@@ -259,7 +260,7 @@ def bound(
         )
     if as_json and team.leads:
         texts = [certificate.to_json() for certificate in (*certificates, *others)]
-        typer.echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
+        echo(texts[0] if len(texts) == 1 else f"[{','.join(texts)}]")
     if require_nonvacuous and any(s.vacuous for found in certificates for s in found.strata):
         raise typer.Exit(VACUOUS)
 
@@ -381,4 +382,4 @@ def _show_dry_run(model: FineTuned, sample: Sample, settings: Settings) -> None:
     facts: dict[str, Any] = price(model, sample, settings)
     width = max(map(len, facts))
     for name, value in facts.items():
-        typer.echo(f"{name:<{width}}  {value}")
+        echo(f"{name:<{width}}  {value}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pacbayes.cli.echo import echo
 from pacbayes.decimals import down, up
 from pacbayes.errors import InputError
 
@@ -58,8 +59,8 @@ def bounds(
             found = lookup(name)
         except ValueError as error:
             raise InputError(str(error)) from None
-        typer.echo(f"{name}({', '.join((*found.needs, 'delta'))})\n")
-        typer.echo(inspect.getdoc(found.function))
+        echo(f"{name}({', '.join((*found.needs, 'delta'))})\n")
+        echo(inspect.getdoc(found.function) or "")
         return
     if risk is kl is n is None:
         _list(as_json)
@@ -81,10 +82,10 @@ def bounds(
         raise InputError(str(error)) from None
     if as_json:
         listed = [asdict(row) for row in rows]
-        typer.echo(json.dumps({"delta": delta, "arguments": arguments, "bounds": listed}, indent=2))
+        echo(json.dumps({"delta": delta, "arguments": arguments, "bounds": listed}, indent=2))
         return
     if whole:
-        typer.echo(
+        echo(
             f"Taken as {round(errors)} errors among {n} losses of 0 or 1; --graded if they are not."
         )
     _show(rows, len(BOUNDS), delta)
@@ -118,15 +119,15 @@ def _list(as_json: bool) -> None:
         listed = {
             name: {fact: getattr(bound, fact) for fact in facts} for name, bound in BOUNDS.items()
         }
-        typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        echo(json.dumps(listed, indent=2, ensure_ascii=False))
         return
     for name, bound in BOUNDS.items():
-        typer.echo(name)
-        typer.echo(f"  {bound.statement}")
-        typer.echo(f"  assumes  {bound.assumptions}")
-        typer.echo(f"  losses   {bound.losses}")
-        typer.echo(f"  event    {bound.event}")
-        typer.echo(f"  source   {bound.reference}")
+        echo(name)
+        echo(f"  {bound.statement}")
+        echo(f"  assumes  {bound.assumptions}")
+        echo(f"  losses   {bound.losses}")
+        echo(f"  event    {bound.event}")
+        echo(f"  source   {bound.reference}")
 
 
 def _show(rows: list[Ranked], known: int, delta: float) -> None:
@@ -134,15 +135,15 @@ def _show(rows: list[Ranked], known: int, delta: float) -> None:
         part = [row for row in rows if row.held_out is held_out]
         if not part:
             continue
-        typer.echo(f"{title:26} {'at most':>13} {'at least':>13}  event")
+        echo(f"{title:26} {'at most':>13} {'at least':>13}  event")
         for row in part:
             upper = up(row.upper, 9)
             lower = "" if row.lower is None else down(row.lower, 9)
-            typer.echo(f"  {row.name:24} {upper:>13} {lower:>13}  {row.event}")
+            echo(f"  {row.name:24} {upper:>13} {lower:>13}  {row.event}")
     events = len({row.event for row in rows if not row.held_out})
-    typer.echo(
+    echo(
         f"Each holds with probability 1 - {delta:g} on its own, PAC-Bayes bounds with both sides, "
         "test-set bounds with one.\nThe least of several on one event is free; to take the least "
         f"over these {events} events, give each delta/{events}."
     )
-    typer.echo(f"{len(rows)} of {known} apply; others need more numbers (--set) or the losses.")
+    echo(f"{len(rows)} of {known} apply; others need more numbers (--set) or the losses.")

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from pacbayes.errors import InputError
+from pacbayes.files import read_file
 
 _PATHS = frozenset(
     {"checkpoint", "data", "prior", "prior-data", "base", "held-out", "out", "posterior"}
@@ -29,11 +30,12 @@ def apply_config(context: typer.Context, path: Path | None) -> Path | None:
     if path is None:
         return None
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_file(path).decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror}).", path=path) from None
-    except ValueError as error:
-        raise InputError(f"not valid TOML: {error}.", path=path) from None
+    except (ValueError, RecursionError) as error:
+        why = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise InputError(f"not valid TOML: {why}.", path=path) from None
     options = {
         flag.removeprefix("--"): option
         for option in context.command.params

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pacbayes.cli.config import apply_config
+from pacbayes.cli.echo import echo
 from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
 from pacbayes.files import replace_file
@@ -114,12 +115,12 @@ def plan(
     made = make_plan(found, _target(target, target_weights, found, settings), settings)
     written = _write(made, out)
     if as_json:
-        typer.echo(made.to_json(), nl=False)
+        echo(made.to_json(), nl=False)
         return
     from pacbayes.report.plan_table import show_plan
 
     show_plan(made)
-    typer.echo(
+    echo(
         f"Written: {written[0]}, {written[1]} and {len(written) - 2} figures in {written[2].parent}"
     )
 

@@ -17,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from pacbayes.printable import printable
+
 _SECONDS_BETWEEN_LINES = 15.0
 
 Track = Callable[[str, int | None], Callable[..., None]]
@@ -35,7 +37,7 @@ def progress(*, shown: bool = True) -> Iterator[Track]:
         yield _lines
         return
     columns = (
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -44,6 +46,7 @@ def progress(*, shown: bool = True) -> Iterator[Track]:
     with Progress(*columns, console=console) as bars:
 
         def track(name: str, total: int | None) -> Callable[..., None]:
+            name = printable(name)
             task = bars.add_task(name, total=total)
 
             def advance(steps: int, note: str = "") -> None:
@@ -71,6 +74,6 @@ def _lines(name: str, total: int | None) -> Callable[..., None]:
             text += f", about {(now - started) * (total / done - 1):.0f} s left of {total} examples"
         if note:
             text += f"; {note}"
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
     return advance

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pacbayes.cli.echo import echo
 from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
 from pacbayes.files import write_atomically
@@ -69,7 +70,7 @@ def report(
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror}.", path=out) from error
     shown = str(out) if len(contents) == 1 else f"{len(contents)} figures in {out}"
-    typer.echo(f"Written: {shown}")
+    echo(f"Written: {shown}")
 
 
 def _check_name(form: str, out: Path) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
-
 from pacbayes.certificate import Certificate
 from pacbayes.certify import certify
+from pacbayes.cli.echo import echo
 from pacbayes.cli.progress import progress
 from pacbayes.data.sample import Sample
 from pacbayes.errors import InputError
@@ -76,9 +75,9 @@ def certify_and_write(
     if leads and not quiet:
         show_certificates(certificates)
         for found in others:
-            typer.echo()
+            echo()
             show_certificates(found)
-        typer.echo(f"Written: {', '.join(map(str, written))}")
+        echo(f"Written: {', '.join(map(str, written))}")
     return certificates, tuple(certificate for found in others for certificate in found)
 
 
@@ -88,7 +87,7 @@ def _optimized(certificate: Certificate, settings: Settings, out: Path) -> list[
         return []
     if certificate.posterior.centre.path == str(out / NAME):
         return [out / NAME]
-    typer.echo("note: optimising gave no smaller bound; certified without it.", err=True)
+    echo("note: optimising gave no smaller bound; certified without it.", err=True)
     return []
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pacbayes.cli.config import apply_config
+from pacbayes.cli.echo import echo
 from pacbayes.cli.scorers import flag, scorer_of
 from pacbayes.errors import InputError
 
@@ -197,14 +198,14 @@ def score(
             rules,
             overwrite=overwrite,
             advance=track(f"score by {measure}", total),
-            note=lambda text: typer.echo(f"note: {text}", err=True),
+            note=lambda text: echo(f"note: {text}", err=True),
         )
     report = out.with_name(out.name + ".report.json")
     if as_json:
-        typer.echo(report.read_text(encoding="utf-8"), nl=False)
+        echo(report.read_text(encoding="utf-8"), nl=False)
         return
     _show(tally, rules.missing)
-    typer.echo(f"Written: {out}, {report}")
+    echo(f"Written: {out}, {report}")
 
 
 def _measure(by: str | None, given: Mapping[str, Any]) -> str:
@@ -231,20 +232,20 @@ def _by(measure: str) -> str:
 
 
 def _show(tally: Tally, missing: str) -> None:
-    typer.echo(
+    echo(
         f"{tally.n_scored} of {tally.n_records} records have a difficulty, from {tally.low:g} to "
         f"{tally.high:g}, mean {tally.mean:g}."
     )
     if tally.n_rates:
-        typer.echo(
+        echo(
             f"Pass rates: {tally.n_none_passed} records with none right, {tally.n_all_passed} with "
             "all; more samples would tell these apart."
         )
     if tally.n_truncated:
-        typer.echo(f"{tally.n_truncated} answers were cut off before their end.")
+        echo(f"{tally.n_truncated} answers were cut off before their end.")
     done = "left out" if missing == "skip" else "written without one"
     for reason, count in tally.missing.most_common():
-        typer.echo(f"{count} {done}: {reason}.")
+        echo(f"{count} {done}: {reason}.")
     if tally.lines:
         more = ", ..." if tally.n_missing > LINES_SHOWN else ""
-        typer.echo(f"Their lines: {', '.join(map(str, tally.lines[:LINES_SHOWN]))}{more}")
+        echo(f"Their lines: {', '.join(map(str, tally.lines[:LINES_SHOWN]))}{more}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pacbayes.cli.echo import echo
 from pacbayes.cli.weights import parse_weights
 from pacbayes.errors import InputError
 
@@ -104,12 +105,12 @@ def select(
         allow_short=allow_short,
     )
     for note in report.notes:
-        typer.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     if as_json:
-        typer.echo(report.to_json(), nl=False)
+        echo(report.to_json(), nl=False)
         return
     _show(report)
-    typer.echo(f"Written: {out}, {report_path(out)}")
+    echo(f"Written: {out}, {report_path(out)}")
 
 
 def _check(*, budget: int, seed: int, by: str | None, plan: Path | None) -> None:
@@ -172,13 +173,13 @@ def _edges(text: str) -> list[float]:
 
 def _show(report: SelectionReport) -> None:
     width = max(len("stratum"), *(len(stratum.name) for stratum in report.strata))
-    typer.echo(f"{'stratum':<{width}}  weight  wanted  supplied  available  difficulty")
+    echo(f"{'stratum':<{width}}  weight  wanted  supplied  available  difficulty")
     for s in report.strata:
-        typer.echo(
+        echo(
             f"{s.name:<{width}}  {s.weight:6.4f}  {s.wanted:6}  {s.supplied:8}  {s.available:9}  "
             f"{_spread(s.difficulty)}"
         )
-    typer.echo(
+    echo(
         f"Chosen: {report.subset.n_units} of {report.pool.n_units} units, "
         f"{report.subset.n_records} of {report.pool.n_records} records; "
         f"difficulty {_spread(report.difficulty)}; in the pool {_spread(report.pool_difficulty)}."
@@ -186,7 +187,7 @@ def _show(report: SelectionReport) -> None:
     hashes = {"pool": report.pool.sha256, "subset": report.subset.sha256}
     if report.plan is not None:
         hashes["plan"] = report.plan.sha256
-    typer.echo(
+    echo(
         f"Seed {report.seed}; SHA-256 "
         + ", ".join(f"{name} {sha256[:16]}" for name, sha256 in hashes.items())
         + " (whole in the report)."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pacbayes.cli.bound import prepare
+from pacbayes.cli.echo import echo
 from pacbayes.cli.exit_codes import NOT_VERIFIED
 from pacbayes.errors import InputError
 from pacbayes.version import __version__
@@ -45,16 +46,16 @@ def selftest(
     started = time.process_time()
     found = []
     if not as_json:
-        typer.echo(_line("check", "figure", "limit", "result", ""))
+        echo(_line("check", "figure", "limit", "result", ""))
     for name, finding in run_checks(Bench(device=device, seed=seed), names):
         found.append((name, finding))
         if not as_json:
-            typer.echo(_row(name, finding))
+            echo(_row(name, finding))
     seconds = time.process_time() - started
     if as_json:
-        typer.echo(_json(found, device, seed, seconds))
+        echo(_json(found, device, seed, seconds))
     else:
-        typer.echo(_summary(found, device, seed, seconds))
+        echo(_summary(found, device, seed, seconds))
     if _failures(found):
         raise typer.Exit(NOT_VERIFIED)
 

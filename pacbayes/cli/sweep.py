@@ -13,6 +13,7 @@ import typer
 
 from pacbayes.cli import sweep_options as options
 from pacbayes.cli.config import apply_config
+from pacbayes.cli.echo import echo
 from pacbayes.cli.exit_codes import CELL_FAILED
 from pacbayes.cli.out import check_out
 from pacbayes.errors import InputError
@@ -218,15 +219,13 @@ def _show_price(ready: SetUp, cells: Sequence[Cell], out: Path, *, as_json: bool
     wanted = [cell for cell in cells if not (out / cell.name / RUN_FILE).is_file()]
     found = price(ready.study, wanted, ready.n_tests)
     if as_json:
-        typer.echo(json.dumps(asdict(found)))
+        echo(json.dumps(asdict(found)))
         return
     kept = len(cells) - len(wanted)
-    typer.echo(f"cells         {found.cells} to make, {kept} finished")
-    typer.echo(f"training      {found.steps} steps, {found.examples_trained} examples")
-    typer.echo(f"certification {found.examples_scored} examples, tests included")
-    typer.echo(
-        f"time          about {found.seconds:.0f} s on {ready.study.recipe.device} (forecast)"
-    )
+    echo(f"cells         {found.cells} to make, {kept} finished")
+    echo(f"training      {found.steps} steps, {found.examples_trained} examples")
+    echo(f"certification {found.examples_scored} examples, tests included")
+    echo(f"time          about {found.seconds:.0f} s on {ready.study.recipe.device} (forecast)")
 
 
 def _make(
@@ -249,11 +248,11 @@ def _make(
             workers=workers,
             engine=engine,
             track=track,
-            tell=lambda line: typer.echo(line, err=True),
+            tell=lambda line: echo(line, err=True),
         )
     if as_json:
         runs = {name: run.to_dict() for name, run in found.runs.items()}
-        typer.echo(json.dumps({"runs": runs, "failed": found.failed}))
+        echo(json.dumps({"runs": runs, "failed": found.failed}))
     else:
         _summary(found, out)
     if found.failed:
@@ -261,6 +260,6 @@ def _make(
 
 
 def _summary(found: Outcome, out: Path) -> None:
-    typer.echo(f"{len(found.runs)} cells finished, {len(found.failed)} failed: {out}")
+    echo(f"{len(found.runs)} cells finished, {len(found.failed)} failed: {out}")
     for name, error in found.failed.items():
-        typer.echo(f"failed: {name}, {error} ({out / name / 'failed.json'})")
+        echo(f"failed: {name}, {error} ({out / name / 'failed.json'})")

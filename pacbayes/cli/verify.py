@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pacbayes.cli.echo import echo
 from pacbayes.cli.exit_codes import NOT_VERIFIED
 from pacbayes.errors import InputError
+from pacbayes.printable import printable
 
 if TYPE_CHECKING:
     from pacbayes.verify import Finding, Report
@@ -72,7 +74,7 @@ def verify(
     except UnreadableError as error:
         raise InputError(str(error)) from None
     if as_json:
-        typer.echo(json.dumps(_described(report), indent=2))
+        echo(json.dumps(_described(report), indent=2))
     else:
         _show(report, certificate)
     if report.findings:
@@ -90,11 +92,11 @@ def _described(report: Report) -> dict[str, Any]:
 
 def _show(report: Report, path: Path) -> None:
     for finding in report.findings:
-        typer.echo(_printable(_line(finding)))
+        echo(printable(_line(finding)))
     verdict = f"{len(report.findings)} fields are wrong" if report.findings else "all agree"
-    typer.echo(f"{path}: {report.checks} comparisons, {verdict}.")
+    echo(f"{path}: {report.checks} comparisons, {verdict}.")
     if not report.findings:
-        typer.echo(f"Nothing here to check with: {', '.join(_kinds(report.unchecked))}.")
+        echo(f"Nothing here to check with: {', '.join(_kinds(report.unchecked))}.")
 
 
 def _line(finding: Finding) -> str:
@@ -104,8 +106,4 @@ def _line(finding: Finding) -> str:
 
 def _kinds(fields: tuple[str, ...]) -> list[str]:
     """Fields without their places, each once."""
-    return list(dict.fromkeys(_printable(re.sub(r"\[\d+\]", "[]", name)) for name in fields))
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return list(dict.fromkeys(printable(re.sub(r"\[\d+\]", "[]", name)) for name in fields))

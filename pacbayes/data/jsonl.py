@@ -12,6 +12,7 @@ from typing import Any
 
 from pacbayes import strict_json
 from pacbayes.errors import InputError
+from pacbayes.files import open_file
 from pacbayes.strict_json import kind
 
 
@@ -30,7 +31,7 @@ def read_raw(path: str | Path, *, offset: int = 0, line: int = 1) -> Iterator[tu
         InputError: The file cannot be read.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open_file(path) as file:
             file.seek(offset)
             yield from enumerate(file, start=line)
     except OSError as error:

@@ -22,6 +22,7 @@ from pacbayes.data.duplicates import text_of
 from pacbayes.data.jsonl import parse_object, read_raw, unreadable
 from pacbayes.data.records import Record, record_of
 from pacbayes.errors import InputError
+from pacbayes.files import open_file
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -81,7 +82,7 @@ class Pool:
             InputError: The file cannot be read or has changed.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_file(self.path) as file:
                 if _written(file.fileno()) != self.written:
                     raise InputError("was changed while it was read; start again.", path=self.path)
                 for offset in self.offsets[records].tolist():

@@ -24,6 +24,7 @@ from typing import Any
 
 from pacbayes.data.jsonl import parse_object, read_raw, unreadable
 from pacbayes.errors import InputError
+from pacbayes.files import open_file
 from pacbayes.strict_json import kind
 
 _FORM_OF_KEY = {"prompt": "prompt", "completion": "prompt", "messages": "messages", "text": "text"}
@@ -109,7 +110,7 @@ def sha256_of(path: str | Path) -> str:
         InputError: The file cannot be read.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open_file(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise unreadable(path, error) from error
@@ -152,6 +153,26 @@ def record_of(
         raise InputError(str(error), path=path, line=line) from error
 
 
+def labels_of(
+    raw: dict[str, Any], path: str | Path, line: int, *, stratum_field: str = "stratum"
+) -> dict[str, Any]:
+    """Return the labels of a JSON object by their names in `Record`, those that it has.
+
+    Args:
+        raw: The object; a key whose value is null counts as absent.
+        path: The file it was read from.
+        line: Its line in that file.
+        stratum_field: The key whose value is its stratum.
+
+    Raises:
+        InputError: A label is of the wrong kind.
+    """
+    try:
+        return _labels(_without_nulls(raw), stratum_field)
+    except _BadLineError as error:
+        raise InputError(str(error), path=path, line=line) from error
+
+
 class _BadLineError(ValueError):
     """What is wrong with a line, before its file and number are known."""
 
@@ -162,7 +183,11 @@ def _without_nulls(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _fields(raw: dict[str, Any], stratum_field: str) -> dict[str, Any]:
     """Return the arguments of `Record` for a parsed line."""
-    fields = _form(raw)
+    return _form(raw) | _labels(raw, stratum_field)
+
+
+def _labels(raw: dict[str, Any], stratum_field: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
     if "difficulty" in raw:
         fields["difficulty"] = _difficulty(raw["difficulty"])
     for name, key in (("stratum", stratum_field), ("group", "group"), ("id", "id")):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pacbayes import strict_json
+from pacbayes.files import read_file
 
 _SCORE, _SELECTION = "pacbayes.score/1", "pacbayes.selection/1"
 
@@ -51,7 +52,7 @@ def read_scoring(path: Path, sha256: str) -> Scoring | None:
         sha256: Of its bytes.
     """
     try:
-        report = strict_json.parse(report_path(path).read_text(encoding="utf-8"))
+        report = strict_json.parse(read_file(report_path(path)).decode())
         settings = {
             _SCORE: lambda: _if_same(report["out"], sha256, report["settings"]["score"]),
             _SELECTION: lambda: _if_same(report["subset"], sha256, report["scoring"]),

@@ -14,7 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from pacbayes import strict_json
+from pacbayes.difficulty.tally import Tally
 from pacbayes.errors import InputError
+from pacbayes.files import read_file
 
 FORMAT = 1
 _BLOCK = 1 << 20
@@ -40,6 +43,11 @@ class Reached:
     written: int
     made: str
     tally: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        places = (self.offset, self.line, self.written)
+        if not all(type(place) is int and place >= 0 for place in places):
+            raise ValueError(f"`offset`, `line` and `written` must be whole, got {places}.")
 
 
 class PartFile:
@@ -70,10 +78,11 @@ class PartFile:
         if not self.state.is_file():
             return None
         try:
-            value = json.loads(self.state.read_text(encoding="utf-8"))
+            value = strict_json.parse(read_file(self.state).decode())
             if value.pop("format") != FORMAT:
                 raise ValueError
             found = Reached(**value)
+            Tally.from_json(found.tally)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return f"{self.state} is damaged"
         if found.settings != self._settings:

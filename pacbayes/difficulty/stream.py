@@ -50,7 +50,7 @@ class OutputRules:
         """Return the item with its score, as a line of the output.
 
         Raises:
-            InputError: It has no group, or a number too large to write.
+            InputError: It has no group.
         """
         fields = dict(item.fields)
         if self.group_field is not None:
@@ -62,7 +62,7 @@ class OutputRules:
         if score.passed is not None:
             k, m = score.passed
             _put(fields, "pass_rate", {"k": k, "m": m})
-        return _encoded(item, fields)
+        return _encoded(fields)
 
 
 def _put(fields: dict[str, Any], name: str, value: object) -> None:
@@ -79,13 +79,9 @@ def _group(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _encoded(item: Item, fields: dict[str, Any]) -> bytes:
+def _encoded(fields: dict[str, Any]) -> bytes:
     try:
-        text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        raise item.error("has a number that is too large for a float.") from None
-    try:
-        return text.encode() + b"\n"
+        return json.dumps(fields, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can stand for
         return json.dumps(fields).encode() + b"\n"
 
@@ -174,7 +170,7 @@ class _Run:
         self._part = part
         self._scorer = scorer
         self._rules = rules
-        self.tally = Tally() if kept is None else Tally.from_json(dict(kept.tally))
+        self.tally = Tally() if kept is None else Tally.from_json(kept.tally)
         self.last = kept or part.reached(0, 1, self.tally.to_json())
 
     def all(self, source: Path, advance: Callable[[int], None]) -> None:

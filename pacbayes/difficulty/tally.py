@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pacbayes.difficulty.scores import Score
 from pacbayes.errors import InputError
 
+_LARGEST = 1e308
 LINES_LISTED = 1000
 """Lines without a difficulty that a report lists; the others are only counted."""
 
@@ -41,9 +42,25 @@ class Tally:
     lines: list[int] = field(default_factory=list)
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Tally:
-        """Return the tally that `to_json` wrote."""
-        return cls(**(value | {"missing": Counter(value["missing"])}))
+    def from_json(cls, value: Any) -> Tally:
+        """Return the tally that `to_json` wrote.
+
+        Raises:
+            ValueError: It did not write this.
+        """
+        empty = cls().to_json()
+        if not isinstance(value, dict) or value.keys() != empty.keys():
+            raise ValueError("a tally has other keys.")
+        counts = [*value["lines"], *value["missing"].values()]
+        counts += [value[name] for name in empty if name.startswith("n_")]
+        amounts = [value[name] for name in ("total", "low", "high") if value[name] is not None]
+        if not all(type(count) is int for count in counts):
+            raise ValueError("counts must be whole numbers.")
+        if value["total"] is None or not all(
+            type(amount) in (int, float) and abs(amount) < _LARGEST for amount in amounts
+        ):
+            raise ValueError("sums must be numbers.")
+        return cls(**value)._unshared()
 
     def to_json(self) -> dict[str, Any]:
         """Return the tally in JSON types."""
@@ -51,7 +68,11 @@ class Tally:
 
     def copy(self) -> Tally:
         """Return a tally that no longer changes with this one."""
-        return self.from_json(self.to_json())
+        return replace(self)._unshared()
+
+    def _unshared(self) -> Tally:
+        self.missing, self.lines = Counter(self.missing), list(self.lines)
+        return self
 
     @property
     def n_missing(self) -> int:

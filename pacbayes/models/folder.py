@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from pacbayes import strict_json
 from pacbayes.errors import InputError, refusing
+from pacbayes.files import read_file
 from pacbayes.weights_file import read_weights_file
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -25,7 +25,6 @@ _DEFINING = (
     *("merges.txt", "vocab.txt", "spiece.model"),
 )
 _PICKLES = {ADAPTER_CONFIG: "adapter_model.bin", FULL_CONFIG: "pytorch_model.bin"}
-_LARGEST_JSON = 10**8
 _NO_WEIGHTS = (torch.complex64, torch.complex128)
 
 
@@ -65,10 +64,7 @@ def read_json(path: Path, *, constants: bool = False) -> dict[str, Any]:
         constants: Whether NaN and Infinity are numbers, as transformers writes them.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_JSON:
-            raise InputError("is too large, or no file, to be read as JSON.", path=path)
-        value = strict_json.parse(path.read_text(encoding="utf-8"), constants=constants)
+        value = strict_json.parse(read_file(path).decode(), constants=constants)
     except FileNotFoundError:
         raise InputError("no such file.", path=path) from None
     except OSError as error:

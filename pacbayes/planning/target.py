@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pacbayes.data.jsonl import parse_object, read_raw
-from pacbayes.data.records import sha256_of
+from pacbayes.data.records import labels_of, sha256_of
 from pacbayes.errors import InputError
 from pacbayes.plan import StratumInfo, Target
 from pacbayes.runs import require_weights
@@ -59,11 +59,11 @@ def read_target(path: str | Path, strata: Sequence[StratumInfo]) -> Target:
             lies in two strata.
     """
     counts: Counter[str] = Counter()
-    groups: dict[object, str] = {}
-    for line, record in _objects(path):
+    groups: dict[str, str] = {}
+    for line, labels in _labels(path):
         try:
-            name = _stratum_of(record, strata)
-            group = record.get("group")
+            name = _stratum_of(labels, strata)
+            group = labels.get("group")
             if group is not None and groups.setdefault(group, name) != name:
                 raise InputError(
                     f"group {group!r} is in stratum {name!r} here and in {groups[group]!r} before; "
@@ -71,7 +71,8 @@ def read_target(path: str | Path, strata: Sequence[StratumInfo]) -> Target:
                 )
         except InputError as error:
             raise InputError(str(error), path=path, line=line) from error
-        counts[name] += group is None
+        if group is None:
+            counts[name] += 1
     counts.update(groups.values())
     n = counts.total()
     if not n:
@@ -81,15 +82,15 @@ def read_target(path: str | Path, strata: Sequence[StratumInfo]) -> Target:
     return Target(weights=weights, path=str(path), sha256=sha256_of(path), n=n)
 
 
-def _objects(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _labels(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for line, raw in read_raw(path):
         record = parse_object(raw, path, line)
         if record is not None:
-            yield line, record
+            yield line, labels_of(record, path, line)
 
 
-def _stratum_of(record: dict[str, Any], strata: Sequence[StratumInfo]) -> str:
-    name = record.get("stratum")
+def _stratum_of(labels: dict[str, Any], strata: Sequence[StratumInfo]) -> str:
+    name = labels.get("stratum")
     if name is not None:
         if name not in {stratum.name for stratum in strata}:
             raise InputError(
@@ -97,10 +98,10 @@ def _stratum_of(record: dict[str, Any], strata: Sequence[StratumInfo]) -> str:
                 f"{', '.join(repr(stratum.name) for stratum in strata)}."
             )
         return str(name)
-    value = record.get("difficulty")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    value = labels.get("difficulty")
+    if value is None:
         raise InputError(
-            "a target record needs a `stratum`, or a number as its `difficulty`; the usual "
+            "a target record needs a `stratum` or a `difficulty`; the usual "
             "mistake is a file that was not scored."
         )
     for stratum in strata:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -29,7 +30,12 @@ def figure_bytes(draw: Callable[[], Any], suffixes: Iterable[str]) -> dict[str, 
     from matplotlib import rc_context
 
     # a dollar in a name of the data begins no formula
-    with rc_context({"svg.hashsalt": "pacbayes", "svg.fonttype": "none", "text.parse_math": False}):
+    with (
+        rc_context({"svg.hashsalt": "pacbayes", "svg.fonttype": "none", "text.parse_math": False}),
+        warnings.catch_warnings(),
+    ):
+        # a sign that the font lacks is a box
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure = draw()
         return {} if figure is None else {suffix: _saved(figure, suffix) for suffix in suffixes}
 

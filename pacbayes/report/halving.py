@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pacbayes.bounds import binary_kl_inverse_upper, log_wealth_at
-from pacbayes.certificate import Certificate, StratumCertificate
+from pacbayes.certificate import Bet, Certificate, StratumCertificate
 from pacbayes.report.recorded import MOST, Terms, terms_of
 
 _POINTS, _ROUNDS = 65, 6
@@ -43,7 +43,7 @@ class Halving:
 def halving(certificate: Certificate, stratum: StratumCertificate) -> Halving | None:
     """What would halve the bound of a stratum; None if its record does not tell."""
     terms = terms_of(certificate, stratum)
-    if terms is None or ("log_wealth_at" in terms.names and not stratum.bets):
+    if terms is None or ("log_wealth_at" in terms.names and _bet(stratum) is None):
         return None
     half = stratum.risk_bound[1] / 2
 
@@ -69,9 +69,16 @@ def _by_kl(stratum: StratumCertificate, terms: Terms, n: Any, kl: Any) -> Any:
 
 
 def _by_bet(stratum: StratumCertificate, terms: Terms, n: Any, kl: Any) -> Any:
-    bet = max(stratum.bets, key=lambda bet: bet.lam)
+    bet = _bet(stratum)
+    if bet is None:
+        raise ValueError("the stratum has no bet on the upper side.")
     delta = math.exp(-terms.spent)
     return log_wealth_at(mean_log=bet.mean_log, lam=bet.lam, kl=kl, n=n, delta=delta)
+
+
+def _bet(stratum: StratumCertificate) -> Bet | None:
+    """The bet on the upper side."""
+    return next((bet for bet in stratum.bets if bet.lam > 0), None)
 
 
 _AGAIN: Mapping[str, Callable[[StratumCertificate, Terms, Any, Any], Any]] = MappingProxyType(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pacbayes.certificate import Certificate, StratumCertificate
 from pacbayes.decimals import confidence, outward, short, up
+from pacbayes.markup import UNSEEN
 from pacbayes.plan import BudgetPlan, Plan
 from pacbayes.report.certificate_section import certificate_title, halving_words
 from pacbayes.report.documents import Document
@@ -34,7 +35,7 @@ def plain(text: str) -> str:
     a\|b &lt;i&gt;\*c\*
     """
     text = text.encode(errors="backslashreplace").decode()
-    line = re.sub(r"[\x00-\x20\x7f]+", " ", text)
+    line = " ".join(UNSEEN.sub(" ", text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]#|~!])", r"\\\1", line)
 

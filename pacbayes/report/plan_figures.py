@@ -10,6 +10,7 @@ from typing import Any
 
 from pacbayes.files import replace_file
 from pacbayes.plan import BudgetPlan, Plan
+from pacbayes.printable import printable
 from pacbayes.report.canvas import FORMATS, figure_bytes, new_figure
 from pacbayes.report.plan_panels import (
     BAND,
@@ -144,7 +145,8 @@ def mixture_weights(plan: Plan) -> Any:
     if len(answers) == 1:
         budgets = [round(budgets[0] * 0.9), round(budgets[0] * 1.1)]
         shares = [[share[0], share[0]] for share in shares]
-    axes.stackplot(budgets, shares, labels=names, colors=colours, edgecolor="white", linewidth=0.6)
+    shown = list(map(printable, names))
+    axes.stackplot(budgets, shares, labels=shown, colors=colours, edgecolor="white", linewidth=0.6)
     log_budgets(axes, budgets)
     mark_observed(axes, plan, on_colour=True)
     axes.set_ylim(0, 1)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TextIO
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
 from pacbayes.plan import BudgetPlan, Optimum, Plan, Quantity
+from pacbayes.report.terminal import terminal
 
-_PIPE_WIDTH = 118
 
-
-def show_plan(plan: Plan, console: Console | None = None) -> None:
+def show_plan(plan: Plan, file: TextIO | None = None) -> None:
     """Prints the answers for each budget, the verdicts, and what they rest on.
 
     Args:
         plan: The plan.
-        console: Where to print; stdout by default.
+        file: Where to print; stdout by default.
     """
-    console = console or Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = _PIPE_WIDTH
+    console = terminal(file)
     weights = ", ".join(f"{name} {share:.3g}" for name, share in plan.target.weights.items())
     console.print(
         f"Plan for base {plan.bases[0]}, {plan.loss} loss, from {plan.runs.number} runs; "

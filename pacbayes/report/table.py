@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TextIO
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
 from pacbayes.certificate import Certificate, StratumCertificate
 from pacbayes.decimals import confidence, outward, up
+from pacbayes.report.terminal import terminal
 
-_PIPE_WIDTH = 118
 
-
-def show_certificates(certificates: Sequence[Certificate], console: Console | None = None) -> None:
+def show_certificates(certificates: Sequence[Certificate], file: TextIO | None = None) -> None:
     """Prints what is guaranteed, the strata for each loss, and what the guarantees rest on.
 
     Args:
         certificates: Certificates of one object, which differ in their loss alone.
-        console: Where to print; stdout by default.
+        file: Where to print; stdout by default.
     """
-    console = console or Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = _PIPE_WIDTH
+    console = terminal(file)
     first = certificates[0]
     start = f"With {confidence(first.delta.total)} confidence"
     if first.object.kind == "posterior":

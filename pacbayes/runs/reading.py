@@ -12,6 +12,7 @@ from typing import Any
 from pacbayes import strict_json
 from pacbayes.certificate import Certificate
 from pacbayes.errors import InputError
+from pacbayes.files import read_file
 from pacbayes.runs.comparable import require_comparable
 from pacbayes.runs.from_certificate import values_of
 from pacbayes.runs.run import Run
@@ -67,7 +68,7 @@ def read_runs(path: str | Path) -> RunSet:
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}.", path=path) from error
 

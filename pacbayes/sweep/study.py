@@ -14,7 +14,7 @@ from pacbayes import __version__, strict_json
 from pacbayes.data.pool import Integers, Pool, read_pool
 from pacbayes.data.records import Record, sha256_of
 from pacbayes.errors import InputError
-from pacbayes.files import LOCK, write_atomically
+from pacbayes.files import LOCK, read_file, write_atomically
 from pacbayes.models import folder as folders
 from pacbayes.planning.rules import Rule
 from pacbayes.planning.selection import apportion
@@ -111,7 +111,7 @@ def set_up(inputs: Inputs, out: Path) -> SetUp:
     pools, set_aside = _apart(inputs, pool, field)
     n_tests = count_tests(pools, rules)
     note = _note(inputs, pool, rules)
-    known = _known_mixtures(out, note)
+    known = known_mixtures(out, note)
     _require_same_weights(out, known, mixtures)
     if every := checked({**known, **mixtures}, rules):
         note["mixtures"] = every
@@ -164,7 +164,7 @@ def _note(inputs: Inputs, pool: Pool, rules: dict[str, Rule]) -> dict[str, Any]:
     }
 
 
-def _known_mixtures(out: Path, note: dict[str, Any]) -> dict[str, Weights]:
+def known_mixtures(out: Path, note: dict[str, Any]) -> dict[str, Weights]:
     """The mixtures that a folder of the same sweep has already."""
     path = out / SWEEP_FILE
     if not path.is_file():
@@ -172,7 +172,7 @@ def _known_mixtures(out: Path, note: dict[str, Any]) -> dict[str, Weights]:
             raise InputError(f"is not empty and has no {SWEEP_FILE}; give a new --out.", path=out)
         return {}
     try:
-        found = strict_json.parse(path.read_text(encoding="utf-8"))
+        found = strict_json.parse(read_file(path).decode())
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error}).", path=path) from error
     for key in note:
@@ -182,7 +182,16 @@ def _known_mixtures(out: Path, note: dict[str, Any]) -> dict[str, Weights]:
                 "change, give another --out.",
                 path=path,
             )
-    return dict(found.get("mixtures", {}))
+    mixtures: dict[str, Weights] = found.get("mixtures", {})
+    if not (isinstance(mixtures, dict) and all(map(_are_weights, mixtures.values()))):
+        raise InputError("`mixtures` must be an object of shares by stratum.", path=path)
+    return mixtures
+
+
+def _are_weights(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        type(share) in (int, float) and 0 <= share <= 1 for share in value.values()
+    )
 
 
 def _require_same_weights(

@@ -61,9 +61,8 @@ class Report:
         """Something must hold of a field, which leaves it free otherwise."""
         self.checks += 1
         if not ok:
-            self.findings.append(
-                Finding(field=where, recorded=recorded, recomputed=wanted, depends_on=sources)
-            )
+            found = Finding(field=where, recorded=recorded, recomputed=wanted, depends_on=sources)
+            self.findings.append(found)
 
     def equal(self, where: str, recorded: Any, wanted: Any, *sources: str) -> None:
         """The field is exactly this."""
@@ -84,23 +83,17 @@ class Report:
         self.holds(ok, where, recorded, f"at least {_shown(wanted)}", *sources)
         self.pinned |= {where, *sources}
 
-    def upper(self, where: str, recorded: float, margin: Margin, *sources: str) -> None:
-        """The field is the least risk above which all are refuted, 1 if there is none."""
-        safe = recorded == 1 or (0 < recorded < 1 and _refuted(margin(arb(recorded))))
-        tight = recorded <= TOLERANCE or margin(arb(recorded) - TOLERANCE) < 0
-        truth = "" if safe and tight else f"at least {_shown(_crossing(margin))}"
-        self.holds(not truth, where, recorded, truth, *sources)
-        self.pinned |= {where, *(sources if recorded < 1 - _FLAT else ())}
-
-    def lower(self, where: str, recorded: float, margin: Margin, *sources: str) -> None:
-        """The field is the largest risk below which all are refuted, 0 if there is none."""
-        safe = recorded == 0 or (0 < recorded < 1 and _refuted(margin(arb(recorded))))
-        tight = recorded >= 1 - TOLERANCE or margin(arb(recorded) + TOLERANCE) < 0
-        truth = (
-            "" if safe and tight else f"at most {_shown(1 - _crossing(lambda p: margin(1 - p)))}"
-        )
-        self.holds(not truth, where, recorded, truth, *sources)
-        self.pinned |= {where, *(sources if recorded > _FLAT else ())}
+    def end(
+        self, where: str, recorded: float, margin: Margin, *sources: str, above: bool = True
+    ) -> None:
+        """The field is the risk above which, or below which, all are refuted, but for rounding."""
+        nothing, inside = (1, -TOLERANCE) if above else (0, TOLERANCE)
+        risk, closer = arb(recorded), arb(recorded) + inside
+        safe = recorded == nothing or (0 < recorded < 1 and _refuted(margin(risk)))
+        ok = safe and (not 0 < closer < 1 or margin(closer) < 0)
+        words = "" if ok else f"at {'least' if above else 'most'} {_crossing(margin, above)}"
+        self.holds(ok, where, recorded, words, *sources)
+        self.pinned |= {where, *(sources if abs(recorded - nothing) > _FLAT else ())}
 
 
 def _refuted(margin: Any) -> bool:
@@ -109,14 +102,14 @@ def _refuted(margin: Any) -> bool:
     return bool(ball >= 0 or (ball.is_finite() and not ball < 0))
 
 
-def _crossing(margin: Margin) -> Any:
-    """Where a margin that grows with the risk crosses 0, for messages."""
+def _crossing(margin: Margin, above: bool) -> str:
+    """Where a margin crosses 0, for messages."""
     low, high = arb(0), arb(1)
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if margin(middle) < 0 else (low, middle)
-    return high
+        low, high = (middle, high) if bool(margin(middle) < 0) == above else (low, middle)
+    return _shown(high if above else low)
 
 
 def _shown(ball: Any) -> str:
-    return repr(float(arb(ball).mid()))
+    return repr(float(ball.mid()))

@@ -11,11 +11,10 @@ from typing import Any
 from flint import arb
 
 from pacbayes.verify.comparisons import Report
+from pacbayes.verify.core import PASSES, kl_margin
 from pacbayes.verify.pairs import check_pairs, share_of
-from pacbayes.verify.reading import UnreadableError, contents, strict
+from pacbayes.verify.reading import UnreadableError, content, strict
 from pacbayes.verify.tensors import read_losses
-from pacbayes.verify.theorems import kl_margin
-from pacbayes.verify.words import PASSES
 
 
 def check_draws(document: dict[str, Any], report: Report, folder: Path) -> None:
@@ -61,23 +60,24 @@ def _key(document: dict[str, Any], folder: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def _read_key(path: Path) -> dict[str, Any]:
-    raw = contents(path)
+    raw = content(path)
     try:
         key: dict[str, Any] = strict(raw)
         if path.parent.name != hashlib.sha256(raw).hexdigest()[:16]:
             raise ValueError("it is not what its folder is named after")
-        strata, block = key["strata"], key["block"]
-        if not all(len(stratum) == 3 for stratum in strata):
-            raise ValueError("its strata are no triples")
-        if not isinstance(key["losses"], list) or not _is_block(block):
-            raise ValueError("its losses or its block are of another kind")
+        _require_shape(key)
     except (ValueError, KeyError, TypeError) as error:
         raise UnreadableError(f"{path}: is no key of stored draws ({error!r}).") from None
     return key
 
 
-def _is_block(value: Any) -> bool:
-    return value is None or (type(value) is int and value > 0)
+def _require_shape(key: dict[str, Any]) -> None:
+    if not all(isinstance(name, str) for name in [*key["losses"], *key["sigmas"]]):
+        raise ValueError("`losses` and `sigmas` must have names")
+    if not all(isinstance(entry, list) and len(entry) == 3 for entry in key["strata"]):
+        raise ValueError("`strata` must be lists of three")
+    if type(key["block"]) not in (int, type(None)) or (key["block"] or 1) < 1:
+        raise ValueError("`block` must be at least 1, or null")
 
 
 def _stated(document: dict[str, Any]) -> dict[str, tuple[tuple[str, ...], Any]]:
@@ -165,6 +165,6 @@ def _check_passes(document: dict[str, Any], report: Report, i: int, place: Path,
         margin = kl_margin(arb(mean) / stretch, cost, stretch, above=lam > 0)
         recorded = bet["mean_log"] / math.log1p(-lam)
         where = f"{at}.bets[{j}].mean_log"
-        side = report.upper if lam > 0 else report.lower
-        side(where, min(1.0, max(0.0, recorded)), margin, f"{at}.bets[{j}].lam")
+        share = min(1.0, max(0.0, recorded))
+        report.end(where, share, margin, f"{at}.bets[{j}].lam", above=lam > 0)
         report.pinned |= {where, f"{at}.bets[{j}].lam"}

@@ -212,9 +212,9 @@ def check_pairs(
     delta = document["delta"]["ledger"][2 * i + 1]["delta"]
     graded = bool(stratum["bets"])
     low, high = stratum["empirical_risk_bound"]
-    for side, value, above in ((report.upper, high, True), (report.lower, low, False)):
+    for value, above in ((high, True), (low, False)):
         margin = bets.margin(delta / (4 if graded else 2), above=above, last=False)
-        side(f"{at}.empirical_risk_bound[{int(above)}]", value, margin)
+        report.end(f"{at}.empirical_risk_bound[{int(above)}]", value, margin, above=above)
     mean, found = stratum["empirical_risk"], min(max(bets.mean, low), high)
     where = f"{at}.empirical_risk"
     report.holds(math.isclose(mean, found, abs_tol=1e-10), where, mean, repr(found))
@@ -224,5 +224,5 @@ def check_pairs(
         above = bet["lam"] > 0
         margin = _Bets(pairs, bet["lam"], aimed=False).margin(delta / 4, above=above, last=True)
         where, lam = f"{at}.bets[{j}].mean_log", f"{at}.bets[{j}].lam"
-        (report.upper if above else report.lower)(where, share, margin, lam)
+        report.end(where, share, margin, lam, above=above)
         report.pinned |= {where, lam}

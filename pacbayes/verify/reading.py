@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import stat
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pacbayes.schemas import below
-
-_LARGEST = 1 << 30
+_DEEPEST = 100
+"""Levels of lists and objects; each takes some stack where values are walked through."""
 
 
 class UnreadableError(ValueError):
@@ -20,16 +18,33 @@ class UnreadableError(ValueError):
         super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
 
 
-def contents(path: Path, most: int = _LARGEST) -> bytes:
-    """All bytes of a file.
+def read(path: str | Path) -> dict[str, Any]:
+    """The JSON object in a file.
 
     Raises:
-        UnreadableError: It cannot be read, is no plain file, or is larger than `most` bytes.
+        UnreadableError: It cannot be read, is no strict JSON, or is something else by its schema.
+    """
+    raw = content(Path(path))
+    try:
+        value = strict(raw.decode("utf-8-sig"))
+    except ValueError as error:
+        raise UnreadableError(f"{path}: is no strict JSON: {error}.") from None
+    kind = value.get("schema") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or kind == "pacbayes.plan/1":
+        what = "a plan" if kind else "something else"
+        raise UnreadableError(f"{path}: is no certificate but {what}.")
+    return value
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        UnreadableError: It cannot be read, or is a pipe or a device, which might never end.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
-            raise UnreadableError(f"{path}: is no file, or has more than {most} bytes.")
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UnreadableError(f"{path}: is a pipe or a device, where a file is needed.")
         return path.read_bytes()
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
@@ -39,33 +54,30 @@ def strict(text: str | bytes) -> Any:
     """The value of a text in strict JSON.
 
     Raises:
-        ValueError: It is something else, with a key twice, NaN or infinity, or nested too deeply.
+        ValueError: It is something else, has a key twice, NaN or infinity, or is nested deeply.
     """
     try:
-        return json.loads(
+        value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
         )
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def read(path: str | Path) -> dict[str, Any]:
-    """The JSON object in a file.
-
-    Raises:
-        UnreadableError: It cannot be read, is no strict JSON, or is something else by its schema.
-    """
-    try:
-        value = strict(contents(Path(path)).decode("utf-8-sig"))
-    except UnreadableError:
-        raise
-    except ValueError as error:
-        raise UnreadableError(f"{path}: is no strict JSON: {error}.") from None
-    kind = value.get("schema") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or kind == "pacbayes.plan/1":
-        what = "a plan" if kind else "something else"
-        raise UnreadableError(f"{path}: is no certificate but {what}.")
+        value = None
+    if value is None or _is_deep(value):
+        raise ValueError(f"it is null, or nested more than {_DEEPEST} levels deep")
     return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [item for holder in level for item in _inside(holder)]
+    return bool(level)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -81,12 +93,3 @@ def _refuse(name: str) -> float:
 def _finite(text: str) -> float:
     value = float(text)
     return value if abs(value) < float("inf") else _refuse(text)
-
-
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted path and value of everything that has nothing inside."""
-    inside = value.items() if isinstance(value, dict) else ()
-    for key, item in enumerate(value) if isinstance(value, list) else inside:
-        yield from leaves(item, below(path, key))
-    if not isinstance(value, (dict, list)) or not value:
-        yield path, value

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pacbayes.verify.reading import UnreadableError, contents, strict
+from pacbayes.verify.reading import UnreadableError, content, strict
 
 _SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 _CONFIGS = {"adapter_config.json": "adapter_model", "config.json": "model"}
@@ -202,14 +202,18 @@ def weight_files(folder: Path) -> list[Path]:
 
 def _shards(index: Path) -> list[str]:
     try:
-        names = set(strict(contents(index))["weight_map"].values())
-        if not all(name == Path(name).name and name.isprintable() for name in names):
+        names = set(strict(content(index))["weight_map"].values())
+        if not all(_is_shard(name) for name in names):
             raise ValueError("it names a shard outside the folder")
         return sorted(names)
     except UnreadableError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableError(f"{index}: is no index of shards ({error}).") from None
+
+
+def _is_shard(name: str) -> bool:
+    return name == Path(name).name and name.endswith(".safetensors") and name.isprintable()
 
 
 def identity(place: Path) -> str:
@@ -240,7 +244,7 @@ def read_rows(path: Path) -> list[array[float]]:
     Raises:
         UnreadableError: It is something else.
     """
-    raw = contents(path)
+    raw = content(path)
     begins = _ROWS.match(raw)
     if begins is None:
         raise UnreadableError(f"{path}: is no npy file of losses (not in rows of float64).")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pacbayes.verify.comparisons import Report
-from pacbayes.verify.reading import UnreadableError, contents, strict
+from pacbayes.verify.reading import UnreadableError, content, strict
 from pacbayes.verify.tensors import Weights, family_in, read_weights, rounded
 
 RELATIVE = 1e-9
@@ -145,7 +145,7 @@ def _noted(prior: Path | None) -> dict[str, float]:
     path = None if prior is None else prior / "pacbayes.json"
     if path is None or not path.is_file():
         return {}
-    raw = contents(path)
+    raw = content(path)
     try:
         noted = {k: float(v) for k, v in strict(raw).get("sigma_posterior", {}).items()}
         if not all(0 < scale < math.inf for scale in noted.values()):

@@ -37,7 +37,7 @@ def tokenizer():
             r"takes more than 0\.2 seconds",
         ),
         ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion"),
-        ("{{ raise_exception('\x1b[2J') }}", r"conversation \(\\x1b\[2J\)"),
+        ("{{ raise_exception('\x1b[2J') }}", r"conversation \(\\u001b\[2J\)"),
     ],
 )
 def test_hostile_templates(tokenizer, monkeypatch, template, message):

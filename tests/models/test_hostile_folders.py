@@ -235,7 +235,7 @@ def test_what_is_no_file_is_not_waited_for(copy):
     (copy / "base" / "config.json").unlink()
     (copy / "base" / "config.json").symlink_to("/dev/zero")
     refused(copy / "base", "has neither")
-    with pytest.raises(InputError, match="is too large, or no file, to be read as JSON"):
+    with pytest.raises(InputError, match="is a pipe or a device, where a file is needed"):
         folders.read_json(copy / "base" / "generation_config.json")
 
 

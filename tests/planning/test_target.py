@@ -69,9 +69,12 @@ def test_a_named_stratum_wins_and_groups_are_units(tmp_path):
     ("record", "message"),
     [
         ({"stratum": "extreme"}, "stratum 'extreme' is unknown to the runs, which have 'easy'"),
-        ({"prompt": "?"}, "needs a `stratum`, or a number as its `difficulty`"),
-        ({"difficulty": "4"}, "not scored"),
-        ({"difficulty": True}, "not scored"),
+        ({"prompt": "?"}, "needs a `stratum` or a `difficulty`; .* not scored"),
+        ({"difficulty": "4"}, "`difficulty` must be a number, got a string"),
+        ({"difficulty": True}, "`difficulty` must be a number, got true or false"),
+        ({"stratum": {}}, "`stratum` must be a string, got an object"),
+        ({"stratum": "easy", "group": []}, "`group` must be a string, got a list"),
+        ({"difficulty": 10**400}, "`difficulty` must be finite"),
         ({"difficulty": 1, "group": "x"}, r"group 'x' is in stratum 'easy' here and in 'hard'"),
     ],
 )

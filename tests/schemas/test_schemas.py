@@ -110,14 +110,15 @@ def documents():
 
 
 DOCUMENTS = list(documents())
+ALL = DOCUMENTS + [("statements", document) for name, document in DOCUMENTS if name != "plan"]
 
 
-@pytest.mark.parametrize(("name", "document"), DOCUMENTS)
+@pytest.mark.parametrize(("name", "document"), ALL)
 def test_documents_validate(name, document):
     assert list(problems(document, name)) == []
 
 
-@pytest.mark.parametrize(("name", "document"), DOCUMENTS)
+@pytest.mark.parametrize(("name", "document"), ALL)
 def test_the_check_is_that_of_json_schema(name, document):
     jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft202012Validator.check_schema(schema(name))

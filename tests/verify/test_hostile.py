@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pacbayes.verify import leaves, verify
+from pacbayes.schemas import leaves
+from pacbayes.verify import verify
 from tests.verify.test_tampering import DOCUMENTS, at, edits
 
 ODD = [

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pacbayes.verify import leaves, read, verify
+from pacbayes.schemas import leaves
+from pacbayes.verify import read, verify
 from tests.verify.making import make_certificate
 
 REAL = {path.stem: path for path in sorted((Path(__file__).parent / "certificates").glob("*.json"))}

@@ -103,7 +103,7 @@ def test_weights_that_are_no_numbers_are_named(tmp_path, value):
 def test_indexes_of_shards(tmp_path, index):
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors.index.json").write_text(index)
-    with pytest.raises(UnreadableError, match=r"is no index of shards|cannot be read|is no file"):
+    with pytest.raises(UnreadableError, match="is no index of shards"):
         identity(tmp_path)
 
 
@@ -138,7 +138,7 @@ def test_losses_are_numbers_between_0_and_1(tmp_path):
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "x")
-    with pytest.raises(UnreadableError, match="is no file"):
+    with pytest.raises(UnreadableError, match="is a pipe or a device"):
         read_rows(tmp_path / "x")
-    with pytest.raises(UnreadableError, match="is no file"):
+    with pytest.raises(UnreadableError, match="it is no file"):
         read_weights(tmp_path / "x")
