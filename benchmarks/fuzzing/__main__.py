@@ -33,8 +33,7 @@ def main() -> int:
         for number, (_, content) in found.unhandled.items():
             options.keep.mkdir(parents=True, exist_ok=True)
             (options.keep / f"{name}.{options.seed}.{number}").write_bytes(content)
-        if not options.json:
-            _show(found)
+        _show(found)
     if options.json:
         print(json.dumps({"seed": options.seed, "targets": listed}, indent=2))
     return int(unhandled > 0)
@@ -64,14 +63,16 @@ def _described(found: Outcome) -> dict[str, Any]:
 
 
 def _show(found: Outcome) -> None:
+    """Tell how it went, on stderr."""
     print(
         f"{found.target:20} {found.inputs} inputs, {found.accepted} read, {found.refused} refused, "
         f"{len(found.unhandled)} unhandled; the slowest took {found.slowest:.3f} s, all "
         f"{found.seconds:.0f} s",
+        file=sys.stderr,
         flush=True,
     )
     for text, count in Counter(text for text, _ in found.unhandled.values()).most_common(20):
-        print(f"    {count} × {text}", flush=True)
+        print(f"    {count} × {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

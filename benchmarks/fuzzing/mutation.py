@@ -130,7 +130,13 @@ def _spoilt(rng: random.Random, content: bytes) -> bytes:
             for key in path[:-1]:
                 holder = holder[key]
             _EDITS[rng.randrange(len(_EDITS))](rng, holder, path[-1], raw)
-        except (KeyError, IndexError, TypeError, AttributeError):  # an earlier change took it away
+        except (
+            KeyError,
+            IndexError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+        ):  # an earlier change took it away
             continue
     text = json.dumps(value, ensure_ascii=rng.random() < 0.5)
     for place, piece in enumerate(raw):

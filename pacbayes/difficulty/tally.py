@@ -54,7 +54,7 @@ class Tally:
         counts = [*value["lines"], *value["missing"].values()]
         counts += [value[name] for name in empty if name.startswith("n_")]
         amounts = [value[name] for name in ("total", "low", "high") if value[name] is not None]
-        if not all(type(count) is int for count in counts):
+        if not all(type(count) is int and 0 <= count < _LARGEST for count in counts):
             raise ValueError("counts must be whole numbers.")
         if value["total"] is None or not all(
             type(amount) in (int, float) and abs(amount) < _LARGEST for amount in amounts

@@ -7,7 +7,11 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pacbayes.printable import printable
+from pacbayes.report.charts import shortened
+
 FORMATS = ("png", "svg")
+_NAME = 24
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -18,6 +22,11 @@ def new_figure(width: float, height: float) -> Any:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def name_in_figure(name: str) -> str:
+    """A name from the data as a figure has room for it; it stands whole in the tables."""
+    return shortened(printable(name), _NAME)
 
 
 def figure_bytes(draw: Callable[[], Any], suffixes: Iterable[str]) -> dict[str, bytes]:

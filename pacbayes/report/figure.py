@@ -8,8 +8,7 @@ from typing import Any
 from pacbayes.certificate import Certificate, Part
 from pacbayes.decimals import confidence
 from pacbayes.files import write_atomically
-from pacbayes.printable import printable
-from pacbayes.report.canvas import figure_bytes, new_figure
+from pacbayes.report.canvas import figure_bytes, name_in_figure, new_figure
 from pacbayes.report.parts import PARTS
 
 _COLOURS: dict[Part, str] = {
@@ -45,9 +44,9 @@ def certificate_figure(certificate: Certificate) -> Any:
     if held:
         risks = [found.stochastic.mean for _, found in held]
         axes.scatter([i for i, _ in held], risks, color="black", s=22, label="held-out risk")
-    axes.set_xticks(places, [f"{printable(s.name)}\nn = {s.n}" for s in certificate.strata])
+    axes.set_xticks(places, [f"{name_in_figure(s.name)}\nn = {s.n}" for s in certificate.strata])
     axes.set_ylim(0, 1)
-    axes.set_ylabel(f"risk ({printable(certificate.loss.name)} loss)")
+    axes.set_ylabel(f"risk ({name_in_figure(certificate.loss.name)} loss)")
     axes.set_title(f"certified with {confidence(certificate.delta.total)} confidence", size=10)
     figure.legend(loc="outside right upper", fontsize=8, frameon=False)
     return figure

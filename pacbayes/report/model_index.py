@@ -7,7 +7,6 @@ JSON, which YAML contains, so that no name can break out of its place.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
@@ -19,8 +18,6 @@ from pacbayes.report.statements import model_name
 BOUND = "pac_bayes_risk_bound"
 HELD_OUT = "held_out_risk"
 """Metrics; none of the hub's own is a bound, and a certificate must not pass for a measurement."""
-
-_UNSEEN = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufff0-\uffff]")
 
 
 def front_matter(certificates: Sequence[Certificate]) -> str:
@@ -110,13 +107,15 @@ def _entry(key: str, item: Any, indent: str) -> list[str]:
     return [f"{indent}{key} {_scalar(item)}"]
 
 
+def _seen(sign: str) -> str:
+    """YAML takes hardly a sign as it is that cannot be seen, nor should a reader."""
+    return sign if sign.isprintable() or ord(sign) > 0xFFFF else f"\\u{ord(sign):04x}"
+
+
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
-        value = value.encode(errors="backslashreplace").decode()
-        # YAML takes no sign as it is that cannot be seen
-        return _UNSEEN.sub(
-            lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False)
-        )
+        quoted = json.dumps(value.encode(errors="backslashreplace").decode(), ensure_ascii=False)
+        return "".join(map(_seen, quoted))
     text = json.dumps(value)
     # 1e-05 would be a string
     return text.replace("e", ".0e") if isinstance(value, float) and "." not in text else text

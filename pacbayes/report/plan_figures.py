@@ -10,8 +10,7 @@ from typing import Any
 
 from pacbayes.files import replace_file
 from pacbayes.plan import BudgetPlan, Plan
-from pacbayes.printable import printable
-from pacbayes.report.canvas import FORMATS, figure_bytes, new_figure
+from pacbayes.report.canvas import FORMATS, figure_bytes, name_in_figure, new_figure
 from pacbayes.report.plan_panels import (
     BAND,
     QUALITATIVE,
@@ -36,7 +35,7 @@ def bound_by_difficulty(plan: Plan) -> Any:
         seen = "runs observed" if answer.observed else _times(answer.extrapolation)
         axes.set_title(f"budget {answer.budget:,}\n({seen})", size=9)
         axes.set_xlabel("difficulty of the training data")
-    panels[0].set_ylabel(f"target risk ({plan.loss} loss)")
+    panels[0].set_ylabel(f"target risk ({name_in_figure(plan.loss)} loss)")
     panels[0].set_ylim(0, 1.05 * max(map(highest, answers)))
     named: dict[str, Any] = {}
     for axes in panels:
@@ -125,7 +124,9 @@ def difficulty_budget_map(plan: Plan) -> Any:
     log_budgets(axes, budgets)
     mark_observed(axes, plan, on_colour=True)
     axes.set_ylabel("difficulty of the training data")
-    figure.colorbar(mesh, ax=axes, label=f"predicted target risk ({plan.loss} loss, forecast)")
+    figure.colorbar(
+        mesh, ax=axes, label=f"predicted target risk ({name_in_figure(plan.loss)} loss, forecast)"
+    )
     axes.set_title("Where to train: predicted risk over budget and difficulty", size=10)
     figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     return figure
@@ -145,7 +146,7 @@ def mixture_weights(plan: Plan) -> Any:
     if len(answers) == 1:
         budgets = [round(budgets[0] * 0.9), round(budgets[0] * 1.1)]
         shares = [[share[0], share[0]] for share in shares]
-    shown = list(map(printable, names))
+    shown = list(map(name_in_figure, names))
     axes.stackplot(budgets, shares, labels=shown, colors=colours, edgecolor="white", linewidth=0.6)
     log_budgets(axes, budgets)
     mark_observed(axes, plan, on_colour=True)

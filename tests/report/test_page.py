@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pacbayes.certificate import Certificate, Delta, LedgerEntry
+from pacbayes.certificate import Delta, LedgerEntry
 from pacbayes.decimals import outward, up
 from pacbayes.plan import Plan
 from pacbayes.report.documents import Found
@@ -16,6 +16,7 @@ from pacbayes.report.page import page
 from tests.plans import hand_made_plan
 from tests.report.certificates import kl_certificate, kl_stratum
 from tests.report.pages import Page
+from tests.report.spoilt import spoilt_certificate, spoilt_plan
 from tests.test_certificate import make
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror='a()'>\"&\u202e\x00\udcff"
@@ -110,29 +111,8 @@ def test_several_certificates_share_a_page_but_not_a_confidence(certificate):
     assert "together are not claimed" in made(unsure, unsure)[1].text
 
 
-def spoilt(values):
-    """Every text of a document made evil, as far as the schema lets it be any text."""
-    fixed = {"schema", "created", "sha256", "status", "verdict", "kind", "target", "family"}
-    fixed |= {"dominated_by"}
-    if isinstance(values, dict):
-        return {k: v if k in fixed and isinstance(v, str) else spoilt(v) for k, v in values.items()}
-    if isinstance(values, list):
-        return [spoilt(value) for value in values]
-    return f"{values}{EVIL}" if isinstance(values, str) else values
-
-
 def test_nothing_from_the_data_becomes_markup():
-    values = spoilt(make().to_dict())
-    values["posterior"]["groups"][0]["name"] = "lora_B"
-    plan = hand_made_plan(budgets=(1000, 8000)).to_dict()
-    evil_plan = spoilt(plan)
-    for answer, clean in zip(evil_plan["budgets"], plan["budgets"], strict=True):
-        # keys name strata: spoil them too
-        for name in ("weights", "marginal_value"):
-            answer["mixture"][name] = {
-                f"{key}{EVIL}": value for key, value in clean["mixture"][name].items()
-            }
-    documents = Certificate.from_dict(values), Plan.from_dict(evil_plan)
+    documents = spoilt_certificate(EVIL), spoilt_plan(EVIL)
     content, found = made(*documents, path=EVIL)
     clean, wanted = made(make(), hand_made_plan(budgets=(1000, 8000)))
     # scripts and styles are the same; an image there is none
