@@ -291,7 +291,9 @@ class Posterior:
     """The distribution Q over weights whose risk is certified.
 
     Attributes:
-        centre: Its mean, the fine-tuned model; the compressed network itself if that is certified.
+        centre: Its mean: the fine-tuned model; the file of the posterior if that is centred
+            elsewhere, optimised or at other LoRA factors of the same product; the compressed
+            network itself if that is certified.
         family: `gaussian` for independent weights with one scale in each group; `diagonal`,
             `low-rank` or `kronecker` for the covariances in the file that is the centre; `point`
             for a compressed network, which has no groups.

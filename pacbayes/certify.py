@@ -35,6 +35,7 @@ from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES, SMOOTHING, Loss, is_graded
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import Source
+from pacbayes.models.posterior_file import NAME, kept_in, write_posterior
 from pacbayes.models.trainable import LEARNED
 from pacbayes.optimize import Plan, improve
 from pacbayes.posteriors.gaussian import group_kl
@@ -100,7 +101,8 @@ def certify(
         settings: Loss, δ, seed and amount of sampling.
         draws_folder: Where losses of finished passes are kept; a second run with the same inputs
             starts from them.
-        posterior_folder: Where an optimised posterior and its unfinished state are kept.
+        posterior_folder: Where a posterior that is not centred at the checkpoint is written, and
+            its unfinished state kept; without it, factors that were moved are in no file.
         track: Told about stages and progress.
 
     Raises:
@@ -154,6 +156,9 @@ def certify(
         whole = [replace(p, units=s.units) for p, s in zip(pilots, strata, strict=True)]
         search = replace(search, scorer=replace(scorer, model=model))
         model, scales = improve(search, whole, scales, plan, tick)
+    if model.moved and posterior_folder is not None:
+        path, moved, noise = posterior_folder / NAME, model, scales.noise
+        model = kept_in(model, settings.team.led(lambda: write_posterior(path, moved, noise)))
     scorer = replace(scorer, model=model)
     store = DrawStore(draws_folder, _dependencies(model, sample, settings, scales), settings.team)
     certified: list[list[StratumCertificate]] = [[] for _ in settings.losses]

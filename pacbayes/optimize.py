@@ -25,7 +25,7 @@ from pacbayes.files import write_atomically
 from pacbayes.mini_batches import MiniBatch
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.noise import beside
-from pacbayes.models.posterior_file import NAME, write_posterior
+from pacbayes.models.posterior_file import NAME, kept_in, write_posterior
 from pacbayes.models.trainable import TrainablePosterior
 from pacbayes.objectives import running_risk, seeger_maurer
 from pacbayes.posteriors.family import Spread
@@ -33,6 +33,9 @@ from pacbayes.posteriors.noise import Draw, NoiseKey, Stream
 from pacbayes.scale_gradients import ScaleGradients
 from pacbayes.surrogates import SURROGATES
 from pacbayes.weight_perturbation import Pilot, Scales, Search
+
+OPTIMISED = "optimised"
+"""How the rule of a posterior begins that was moved by gradient steps."""
 
 _WARM_UP = 10
 
@@ -103,9 +106,9 @@ def improve(
         team.led(lambda: path.unlink(missing_ok=True))  # of an earlier run, certified no longer
         return restored, scales
     model.recentred(means)
-    better = replace(found.scales, rule=f"optimised, {plan.steps} steps")
+    better = replace(found.scales, rule=f"{OPTIMISED}, {plan.steps} steps")
     source = team.led(lambda: write_posterior(path, moved, better.noise))
-    return replace(moved, posterior=source, checkpoint=model.folder), better
+    return kept_in(moved, source), better
 
 
 def optimize(

@@ -39,6 +39,9 @@ Family = Literal["isotropic", "per-group", "per-tensor", "diagonal"]
 """One multiple of the prior's own scales for all tensors, for each named group, for each tensor;
 for each weight, which is only learned: the search gives it scales of tensors to start from."""
 
+GIVEN = "given"
+"""The rule of a posterior that is certified as it was saved."""
+
 _MOST_ROUNDS = 6
 _PROBE_FACTOR = 2.0
 _COARSE, _FINE = 2.0, 2.0**0.5
@@ -259,7 +262,7 @@ def choose_posterior(search: Search, *, gauge: bool = True) -> tuple[FineTuned, 
     """
     model = search.scorer.model
     if model.posterior_given:
-        return model, with_best_prior(model, model.suggested_noise, "given", search.grid)
+        return model, with_best_prior(model, model.suggested_noise, GIVEN, search.grid)
     best = search.best()
     trained = {name: tensor.detach().clone() for name, tensor in model.noise.tensors.items()}
     chosen: Mapping[str, Tensor] = trained
@@ -272,7 +275,7 @@ def choose_posterior(search: Search, *, gauge: bool = True) -> tuple[FineTuned, 
                 best = replace(found, scales=replace(found.scales, rule=rule))
                 chosen = centre
             model.recentred(trained)
-    return model.recentred(chosen), best.scales
+    return replace(model.recentred(chosen), moved=chosen is not trained), best.scales
 
 
 def measure_curvatures(

@@ -12,10 +12,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.fuzzing import model_folders as made
 from benchmarks.fuzzing.binary_mutation import spoil_npy, spoil_safetensors
-from benchmarks.fuzzing.mutation import spoil
+from benchmarks.fuzzing.mutation import spoil, spoil_bytes
 from benchmarks.fuzzing.target import Target
+from pacbayes.posteriors.diagonal import Diagonal
+from pacbayes.posteriors.isotropic import Isotropic
+from pacbayes.posteriors.low_rank import LowRank
+from pacbayes.posteriors.per_group import PerGroup
+from pacbayes.posteriors.saved import save
+from pacbayes.verify.codes import read_code, shifts
 from pacbayes.verify.comparisons import Report
 from pacbayes.verify.draws import check_draws
 from pacbayes.verify.weights import check_weights
@@ -74,7 +82,13 @@ def _document(kind: str) -> dict[str, Any]:
         {"name": name, "sampling": way, **stratum}
         for name, way in zip(("passes", "pairs"), ways, strict=True)
     ]
-    group = {"sigma_posterior": 0.1, "sigma_prior": 0.2, "distance_squared": 1.0, "size": 8}
+    group = {
+        "sigma_posterior": 0.1,
+        "sigma_prior": 0.2,
+        "distance_squared": 1.0,
+        "anisotropy": 0.0,
+        "size": 8,
+    }
     return {
         "version": "0",
         "seed": 0,
@@ -86,6 +100,7 @@ def _document(kind: str) -> dict[str, Any]:
             "base": {"sha256": _HASH},
             "centre": {"sha256": _HASH},
             "scale_grid": {"size": 641, "index": 512},
+            "data": [],
         },
         "posterior": {
             "centre": {"sha256": _HASH},
@@ -137,7 +152,54 @@ def _check_checkpoint(place: Path, content: bytes) -> None:
     _written(place, _CHECKPOINT, content)
     document = _document("drawn")
     after, before, network = (place / name for name in ("after", "before", "network"))
-    check_weights(document, Report(leaves=()), after, before, network)
+    report = Report(leaves=())
+    check_weights(document, report, checkpoint=after, posterior=None, prior=before, network=network)
+
+
+def _posteriors(place: Path) -> list[bytes]:
+    """Of independent weights, of a factor's groups, with correlations of few directions."""
+    scales = {name: 0.1 + 0 * tensor for name, tensor in _FACTORS.items()}
+    one = {name: torch.tensor(0.1) for name in _FACTORS}
+    few = {name: tensor[None] for name, tensor in _FACTORS.items()}
+    groups = {"all": tuple(_FACTORS)}
+    families = (
+        Isotropic(means=_FACTORS, scale=one[next(iter(one))]),
+        Diagonal(means=_FACTORS, scales=scales),
+        PerGroup(means=_FACTORS, groups=groups, scales={"all": torch.tensor(0.1)}),
+        LowRank(means=_FACTORS, groups=groups, scales=scales, factors=few),
+    )
+    contents = []
+    for family in families:
+        save(family, place / "q.safetensors")
+        contents.append((place / "q.safetensors").read_bytes())
+    return contents
+
+
+def _check_posterior(place: Path, content: bytes) -> None:
+    _written(place, _CHECKPOINT, b"\0" + _CHECKPOINT["after/adapter_config.json"])
+    (place / "q.safetensors").write_bytes(content)
+    check_weights(
+        _document("drawn"),
+        Report(leaves=()),
+        checkpoint=place / "after",
+        posterior=place / "q.safetensors",
+        prior=place / "before",
+        network=place / "network",
+    )
+
+
+_SIZES = [8, 8]
+
+
+def _codes(_: Path) -> list[bytes]:
+    """Of two words, with and without a shape; and too long ones."""
+    return [b"\x5c" + bytes(9), b"\x5e" + bytes(9), b"\xff" * 12, bytes(40), b""]
+
+
+def _check_code(place: Path, content: bytes) -> None:
+    (place / "code.bin").write_bytes(content)
+    code = read_code(place / "code.bin", _SIZES)
+    list(shifts(code, _SIZES, [0.1, 0.2]))
 
 
 VERIFIER_TARGETS = (
@@ -150,5 +212,12 @@ VERIFIER_TARGETS = (
         spoil=_spoil_one,
         read=_check_checkpoint,
     ),
+    Target(
+        name="verify-posterior",
+        seeds=_posteriors,
+        spoil=spoil_safetensors,
+        read=_check_posterior,
+    ),
+    Target(name="verify-code", seeds=_codes, spoil=spoil_bytes, read=_check_code),
 )
 """The attacks."""

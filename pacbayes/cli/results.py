@@ -15,11 +15,13 @@ from pacbayes.files import replace_file
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.posterior_file import NAME
 from pacbayes.objects import OBJECTS, Run
+from pacbayes.optimize import OPTIMISED
 from pacbayes.report.documents import read_documents
 from pacbayes.report.figure import save_figure
 from pacbayes.report.page import page
 from pacbayes.report.table import show_certificates
 from pacbayes.settings import Settings
+from pacbayes.weight_perturbation import GIVEN
 
 
 def certify_and_write(
@@ -55,7 +57,7 @@ def certify_and_write(
             track=track,
         )
         if leads:
-            written += _optimized(certificates[0], settings, out)
+            written += _posterior(certificates[0], settings, out)
             written += _write(certificates, out, "certificate")
         run = Run(
             model=model,
@@ -81,14 +83,13 @@ def certify_and_write(
     return certificates, tuple(certificate for found in others for certificate in found)
 
 
-def _optimized(certificate: Certificate, settings: Settings, out: Path) -> list[Path]:
-    """The posterior that `--optimize` has written, if it was better."""
-    if not settings.optimize:
-        return []
-    if certificate.posterior.centre.path == str(out / NAME):
-        return [out / NAME]
-    echo("note: optimising gave no smaller bound; certified without it.", err=True)
-    return []
+def _posterior(certificate: Certificate, settings: Settings, out: Path) -> list[Path]:
+    """The file of a posterior that is not centred at the checkpoint, if this run has written it."""
+    choice, path = certificate.posterior.choice, out / NAME
+    if settings.optimize and not choice.startswith(OPTIMISED):
+        echo("note: optimising gave no smaller bound; certified without it.", err=True)
+    written = certificate.posterior.centre.path == str(path) and choice != GIVEN
+    return [path] if written else []
 
 
 def _write(certificates: Sequence[Certificate], out: Path, stem: str) -> list[Path]:

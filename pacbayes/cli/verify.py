@@ -1,10 +1,10 @@
-"""`pacbayes verify`: a certificate recomputed from what it records, and from its inputs."""
+"""`pacbayes verify`: a certificate recomputed from what it records and its inputs, or a plan."""
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,12 +18,23 @@ from pacbayes.printable import printable
 if TYPE_CHECKING:
     from pacbayes.verify import Finding, Report
 
+_PLAN = "pacbayes.plan/"
+
 
 def verify(
-    certificate: Annotated[Path, typer.Argument(help="A certificate.json.", show_default=False)],
+    certificate: Annotated[
+        Path, typer.Argument(help="A certificate.json, or a plan.json.", show_default=False)
+    ],
     checkpoint: Annotated[
         Path | None,
-        typer.Option(help="The fine-tuned model's folder, or the file of an optimised posterior."),
+        typer.Option(help="The fine-tuned model's folder."),
+    ] = None,
+    posterior: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of a posterior that is centred elsewhere; with --checkpoint the one beside "
+            "the certificate."
+        ),
     ] = None,
     prior: Annotated[Path | None, typer.Option(help="Folder before fine-tuning.")] = None,
     base: Annotated[Path | None, typer.Option(help="Base model of an adapter.")] = None,
@@ -46,18 +57,21 @@ def verify(
         bool, typer.Option("--json", help="Print what was found as JSON, and nothing else.")
     ] = False,
 ) -> None:
-    """Recompute a certificate by other code than made it; exit with 4 if a field is wrong.
+    """Recompute a certificate or plan by other code than made it; exit with 4 if a field is wrong.
 
-    Its numbers are checked against one another; with inputs, also hashes, numbers of units, the
-    divergence and the empirical risk.
+    Its numbers are checked against one another; those of a certificate, with inputs, also against
+    hashes, numbers of units, the divergence and the empirical risk.
 
     Example: pacbayes verify runs/easy/certificate.json --draws runs/easy/draws
     """
     from pacbayes.verify import Inputs, UnreadableError, check_inputs, read
     from pacbayes.verify import verify as recompute
+    from pacbayes.verify.inputs import posterior_beside
+    from pacbayes.verify.plans import verify_plan
 
     inputs = Inputs(
         checkpoint=checkpoint,
+        posterior=posterior,
         prior=prior,
         base=base,
         network=network,
@@ -68,9 +82,16 @@ def verify(
     )
     try:
         document = read(certificate)
-        report = recompute(document)
-        if not report.findings:
-            check_inputs(document, report, inputs)
+        if str(document.get("schema")).startswith(_PLAN):
+            if inputs != Inputs():
+                raise InputError("a plan is checked by itself; inputs are of certificates.")
+            report = verify_plan(document)
+        else:
+            report = recompute(document)
+            if not report.findings:
+                if checkpoint is not None and posterior is None:
+                    inputs = replace(inputs, posterior=posterior_beside(certificate, document))
+                check_inputs(document, report, inputs)
     except UnreadableError as error:
         raise InputError(str(error)) from None
     if as_json:

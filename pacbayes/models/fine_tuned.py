@@ -32,6 +32,7 @@ class FineTuned:
             posterior's file, or empty.
         posterior_given: Whether it is to be certified as it is.
         posterior, prior, base: What was read; the posterior is a file if its centre was moved.
+        moved: Whether the centre is elsewhere by now, and in no file.
         checkpoint: The folder opened, if the posterior is not that itself.
         assumptions: What the KL rests on, in plain sentences.
     """
@@ -50,6 +51,7 @@ class FineTuned:
     assumptions: tuple[str, ...] = ()
     checkpoint: Source | None = None
     posterior_given: bool = False
+    moved: bool = False
 
     @property
     def folder(self) -> Source:

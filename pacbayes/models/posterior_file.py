@@ -26,8 +26,13 @@ def write_posterior(path: Path, model: FineTuned, noise: Mapping[str, Spread]) -
     """
     means = {name: tensor.detach() for name, tensor in model.noise.tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save(around(means, noise), path)
+    save(around(means, noise), path, checkpoint=model.folder.sha256)
     return Source(path=str(path), sha256=sha256_of(path))
+
+
+def kept_in(model: FineTuned, source: Source) -> FineTuned:
+    """The model once its centre, which has moved, is in a file."""
+    return replace(model, posterior=source, checkpoint=model.folder, moved=False)
 
 
 def read_posterior(path: Path) -> tuple[Family, dict[str, Spread]]:

@@ -57,7 +57,7 @@ def certify_compressed(run: Run) -> tuple[Certificate, ...]:
     looks at the data freely, as whatever it finds is in the code. Upper side only.
     """
     layout = Layout(
-        centre=run.model.prior_centre,
+        centre=dict(sorted(run.model.prior_centre.items())),
         relative_scales=run.model.relative_scales,
     )
     found = search(run, layout)
@@ -172,7 +172,7 @@ def shape_of(run: Run) -> tuple[int, ...]:
     scales, sizes = run.model.relative_scales, run.model.sizes
     logs = {name: math.log2(sigmas[name] / scales[name]) for name in scales}
     middle = math.fsum(logs[name] * sizes[name] for name in logs) / sum(sizes.values())
-    return tuple(round(2 * (logs[name] - middle)) for name in run.model.prior_centre)
+    return tuple(round(2 * (logs[name] - middle)) for name in sorted(run.model.prior_centre))
 
 
 def counts_to_try(run: Run, layout: Layout) -> list[int]:

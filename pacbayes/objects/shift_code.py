@@ -1,7 +1,7 @@
 """The code of a fine-tuning difference: what is written, and how a network is made of it again.
 
-Encoder and decoder share what was fixed before the data: the prior's centre w₀, the order and
-sizes of the covered tensors and their relative scales c_l. The code says the rest:
+Encoder and decoder share what was fixed before the data: the prior's centre w₀, the sizes of the
+covered tensors, in the order of their names, and their relative scales c_l. The code says the rest:
 
 =========================  ====================================================================
 number of words            Elias gamma

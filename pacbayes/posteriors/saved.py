@@ -2,7 +2,8 @@
 
 A tensor is called after its field, as `scale`, or after its field and its name, as
 `means/lm_head.weight`. The metadata say, as one JSON object under `pacbayes`, the family, the
-groups, and the order of the names in each field, which is that of the normals.
+groups, and the order of the names in each field, which is that of the normals; and if it was made
+from a checkpoint, its hash.
 """
 
 from __future__ import annotations
@@ -28,16 +29,24 @@ from pacbayes.weights_file import read_weights_file
 
 SCHEMA = "pacbayes.posterior/1"
 _GROUPS = "groups"
+_CHECKPOINT = "checkpoint"
 
 
-def save(posterior: Family, path: str | Path) -> None:
+def save(posterior: Family, path: str | Path, *, checkpoint: str | None = None) -> None:
     """Writes a posterior, all of it or nothing; it comes back bit for bit.
+
+    Args:
+        posterior: It.
+        path: Where to.
+        checkpoint: SHA-256 of the checkpoint that it was made from, to be noted in the file.
 
     Raises:
         InputError: The file cannot be written.
     """
     tensors: dict[str, Tensor] = {}
     outline: dict[str, Any] = {"schema": SCHEMA, "family": name_of(posterior)}
+    if checkpoint is not None:
+        outline[_CHECKPOINT] = checkpoint
     for field in fields(posterior):
         value = getattr(posterior, field.name)
         if field.name == _GROUPS:
@@ -98,6 +107,7 @@ def _outline(metadata: Mapping[str, str]) -> dict[str, Any]:
 def _build(outline: dict[str, Any], tensors: dict[str, Tensor]) -> Family:
     family = lookup(str(outline.pop("family", None)))
     del outline["schema"]
+    outline.pop(_CHECKPOINT, None)  # a note for those who check the file
     rest = dict(tensors)
     values: dict[str, Any] = {}
     for field in fields(family):

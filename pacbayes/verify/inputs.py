@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from flint import ctx
 
 from pacbayes.verify.comparisons import Report
 from pacbayes.verify.draws import check_draws
+from pacbayes.verify.networks import check_compressed
 from pacbayes.verify.reading import UnreadableError, content
-from pacbayes.verify.tensors import digest, identity
+from pacbayes.verify.tensors import digest, identity, notes_in
 from pacbayes.verify.weights import check_weights
 
 _BITS = 128
@@ -24,7 +25,8 @@ class Inputs:
     """Files and folders at hand; those not given are not looked at.
 
     Attributes:
-        checkpoint: Folder of the fine-tuned model, or the file of a posterior.
+        checkpoint: Folder of the fine-tuned model.
+        posterior: File of the posterior, if it is centred elsewhere than at the checkpoint.
         prior: Folder before fine-tuning.
         base: Base model of an adapter.
         network: Folder of the one network that is certified.
@@ -35,6 +37,7 @@ class Inputs:
     """
 
     checkpoint: Path | None = None
+    posterior: Path | None = None
     prior: Path | None = None
     base: Path | None = None
     network: Path | None = None
@@ -68,10 +71,35 @@ def check_inputs(document: dict[str, Any], report: Report, inputs: Inputs) -> No
             _check_files("prior.data", document["prior"]["data"], report, apart)
         if inputs.held_out:
             _check_held_out(document, report, [count(path) for path in inputs.held_out])
-        if inputs.checkpoint is not None:
-            check_weights(document, report, inputs.checkpoint, inputs.prior, inputs.network)
+        if document["object"]["kind"] == "compressed":
+            if inputs.network is not None:
+                check_compressed(document, report, inputs.network, inputs.prior)
+        else:
+            check_weights(
+                document,
+                report,
+                checkpoint=inputs.checkpoint,
+                posterior=inputs.posterior,
+                prior=inputs.prior,
+                network=inputs.network,
+            )
         if inputs.draws is not None:
             check_draws(document, report, inputs.draws)
+
+
+def posterior_beside(certificate: Path, document: dict[str, Any]) -> Path | None:
+    """The file of a posterior in the folder of its certificate, if the certificate names one.
+
+    Raises:
+        UnreadableError: It names one that is not there.
+    """
+    named = PurePath(document["posterior"]["centre"]["path"])
+    if document["object"]["kind"] == "compressed" or named.suffix != ".safetensors":
+        return None
+    path = certificate.parent / named.name
+    if not path.is_file():
+        raise UnreadableError(f"{path}: is not there, and the posterior is centred in it.")
+    return path
 
 
 def count(path: Path) -> Counted:
@@ -107,10 +135,11 @@ def _check_hashes(document: dict[str, Any], report: Report, inputs: Inputs) -> N
     prior, centre = document["prior"], document["posterior"]["centre"]
     # the centre of a compressed network is that network
     coded = document["object"]["kind"] == "compressed"
+    at = inputs.checkpoint if inputs.posterior is None else inputs.posterior
     wanted = (
         ("prior.centre", prior["centre"], inputs.prior),
         ("prior.base", prior["base"], inputs.base),
-        ("posterior.centre", centre, inputs.network if coded else inputs.checkpoint),
+        ("posterior.centre", centre, inputs.network if coded else at),
         ("object", document["object"], inputs.network),
     )
     for where, said, place in wanted:
@@ -120,6 +149,10 @@ def _check_hashes(document: dict[str, Any], report: Report, inputs: Inputs) -> N
             report.holds(False, where, None, f"a hash, as {place} is given")
         else:
             report.equal(f"{where}.sha256", said["sha256"], identity(place))
+    if inputs.posterior is not None and inputs.checkpoint is not None:
+        noted = notes_in(inputs.posterior).get("checkpoint")
+        same = noted in (None, identity(inputs.checkpoint))
+        report.holds(same, "posterior.centre", f"made from {noted}", "of the checkpoint given")
 
 
 def _check_files(where: str, said: list[dict[str, Any]], report: Report, found: Any) -> None:
@@ -128,6 +161,7 @@ def _check_files(where: str, said: list[dict[str, Any]], report: Report, found: 
     for i, (file, recount) in enumerate(zip(said, files, strict=False)):
         report.equal(f"{where}[{i}].sha256", file["sha256"], recount.sha256)
         report.equal(f"{where}[{i}].n_records", file["n_records"], recount.n_records)
+        report.equal(f"{where}[{i}].excluded", file["excluded"], [])
 
 
 def _check_data(document: dict[str, Any], report: Report, files: list[Counted]) -> None:

@@ -1,4 +1,4 @@
-"""The file of a certificate, read strictly."""
+"""The file of a certificate or a plan, read strictly."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ def read(path: str | Path) -> dict[str, Any]:
     """The JSON object in a file.
 
     Raises:
-        UnreadableError: It cannot be read, is no strict JSON, or is something else by its schema.
+        UnreadableError: It cannot be read, or is no strict JSON or no object.
     """
     raw = content(Path(path))
     try:
         value = strict(raw.decode("utf-8-sig"))
     except ValueError as error:
         raise UnreadableError(f"{path}: is no strict JSON: {error}.") from None
-    kind = value.get("schema") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or kind == "pacbayes.plan/1":
-        what = "a plan" if kind else "something else"
-        raise UnreadableError(f"{path}: is no certificate but {what}.")
+    if not isinstance(value, dict):
+        raise UnreadableError(f"{path}: is no certificate and no plan.")
     return value
 
 

@@ -119,18 +119,19 @@ def read_weights(place: Path) -> dict[str, Weights]:
     return found
 
 
-def family_in(path: Path) -> str:
-    """The family that a posterior's file names.
+def notes_in(path: Path) -> dict[str, Any]:
+    """What a posterior's file says of itself: its `family`, the hash of its `checkpoint`.
 
     Raises:
-        UnreadableError: It names none.
+        UnreadableError: It names no family.
     """
     _header(path)
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         notes = json.loads(file.read(length)).get("__metadata__", {})
     try:
-        return str(json.loads(notes["pacbayes"])["family"])
+        said: dict[str, Any] = json.loads(notes["pacbayes"])
+        return said | {"family": str(said["family"])}
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UnreadableError(f"{path}: is no posterior; it names no family.") from None
 

@@ -20,6 +20,7 @@ from pacbayes.posteriors.kronecker import Kronecker
 from pacbayes.posteriors.low_rank import LowRank
 from pacbayes.posteriors.saved import save
 from pacbayes.sample.problems import variant_problems
+from pacbayes.verify import Inputs, check_inputs, read, verify
 
 SCALE = 0.03
 
@@ -100,6 +101,26 @@ def test_a_saved_posterior_is_certified(kind, checkpoints, model, files, run_bou
     command += ["--loss", "nll", "--also", "drawn", "--seed", 5, "--out", tmp_path / "out"]
     code, _, err = run_bound(*command, *OPTIONS[kind])
     assert code == 0, err
+
+    def wrong_fields(name, file):
+        document = read(tmp_path / "out" / f"{name}.json")
+        report = verify(document)
+        inputs = Inputs(
+            checkpoint=checkpoints / "adapter",
+            posterior=file,
+            prior=checkpoints / "initial",
+            network=tmp_path / "out" / "objects" / "drawn" if "drawn" in name else None,
+        )
+        check_inputs(document, report, inputs)
+        return {finding.field for finding in report.findings}
+
+    assert not wrong_fields("certificate", path)
+    assert not wrong_fields("certificate.drawn", path)
+    scaled = tmp_path / "scaled.safetensors"
+    save(posterior.scaled(1.001), scaled)
+    wrong = wrong_fields("certificate", scaled)
+    groups = range(len(model.noise.tensors))
+    assert {f"posterior.groups[{i}].sigma_posterior" for i in groups} <= wrong
     found = Certificate.read(tmp_path / "out" / "certificate.json")
     assert found.posterior.family == kind
     assert found.posterior.centre.path == str(path)

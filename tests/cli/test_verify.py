@@ -1,12 +1,16 @@
 """`pacbayes verify` as it is called: codes, names of fields, JSON."""
 
 import json
+import os
+import resource
+import subprocess
+import sys
 from functools import partial
 
 import pytest
 
-from pacbayes.cli import main
-from tests.verify.making import make_certificate
+from pacbayes.cli import bound_main, main
+from tests.verify.making import made_plan, make_certificate
 
 
 @pytest.fixture
@@ -63,8 +67,7 @@ def test_json(run_verify, written):
         ('{"schema": "pacbayes.certificate/1", "kl": NaN}', "NaN is not JSON"),
         ('{"kl": 1e999}', "1e999 is not JSON"),
         ('{"kl": 1, "kl": 2}', "comes twice"),
-        ("[]", "is no certificate"),
-        ('{"schema": "pacbayes.plan/1"}', "is no certificate but a plan"),
+        ("[]", "is no certificate and no plan"),
         ("[" * 100_000, "is no strict JSON"),
         ("\xff", "is no strict JSON"),
     ],
@@ -100,3 +103,93 @@ def test_inputs(run_verify, written, tmp_path):
     code, _, err = run_verify(written, "--draws", tmp_path)
     assert code == 2
     assert "holds no stored draws" in err
+
+
+def test_a_plan(run_verify, tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_text(made_plan().to_json())
+    code, out, err = run_verify(path)
+    assert (code, err) == (0, "")
+    assert "all agree" in out
+    assert "budgets[].by_difficulty.upper[]" in out.splitlines()[-1]
+    rewritten(path, '"verdict": "shift"', '"verdict": "flat"')
+    code, out, _ = run_verify(path)
+    assert code == 4
+    assert out.startswith("kl_growth.verdict: recorded 'flat', must be 'shift'")
+    code, _, err = run_verify(path, "--data", path)
+    assert code == 2
+    assert "a plan is checked by itself" in err
+    path.write_text('{"schema": "pacbayes.plan/1"}')
+    code, out, _ = run_verify(path)
+    assert code == 4
+    assert "budgets: recorded None, must be is missing" in out
+
+
+@pytest.fixture(scope="module")
+def parts(problem_file, tmp_path_factory):
+    """The problems in two files."""
+    root = tmp_path_factory.mktemp("parts")
+    lines = problem_file.read_text().splitlines(keepends=True)
+    for name, part in (("a", lines[:40]), ("b", lines[40:])):
+        (root / f"{name}.jsonl").write_text("".join(part))
+    return root / "a.jsonl", root / "b.jsonl"
+
+
+ALSO = ("--also", "drawn", "--also", "compressed")
+
+
+@pytest.mark.parametrize(
+    ("prior", "split", "options"),
+    [
+        ("initial", True, ("--loss", "nll", "--tolerance", 0.1)),
+        (None, False, ("--strata-edges", 2.5, "--passes", 2, "--prior-scale", 0.5, *ALSO)),
+    ],
+)
+def test_real_runs_with_all_inputs(
+    run_program, run_verify, checkpoints, parts, tmp_path, prior, split, options
+):
+    """Certificates of a posterior at moved factors; what they are made from is at hand."""
+    a, b = parts
+    given = ["--checkpoint", checkpoints / "free", "--data", a]
+    given += ["--prior", checkpoints / prior] if prior else []
+    given += ["--prior-data", b] if split else ["--held-out", b]
+    code, _, err = run_program(bound_main, "x", *given, *options, "--out", tmp_path / "out")
+    assert code == 0, err
+    given += ["--base", checkpoints / "base", "--draws", tmp_path / "out" / "draws"]
+    for path in sorted((tmp_path / "out").glob("certificate*.json")):
+        of = json.loads(path.read_text())["object"]
+        network = ["--network", of["path"]] if of["path"] else []
+        code, out, err = run_verify(path, *given, *network)
+        assert code == 0, out + err
+        assert "sha256" not in out.splitlines()[-1] or prior is None, "all hashes are checked"
+    beside = tmp_path / "out" / "posterior.safetensors"
+    code, _, _ = run_verify(tmp_path / "out" / "certificate.json", *given, "--posterior", beside)
+    assert code == 0
+    raw = beside.read_bytes()
+    beside.write_bytes(raw[:-2] + bytes([raw[-2] ^ 1]) + raw[-1:])
+    code, out, _ = run_verify(tmp_path / "out" / "certificate.json", *given)
+    assert code == 4
+    assert out.startswith("posterior.centre.sha256: recorded ")
+    beside.unlink()
+    code, _, err = run_verify(tmp_path / "out" / "certificate.json", *given)
+    assert code == 2
+    assert "is not there, and the posterior is centred in it" in err
+
+
+def test_a_hundred_strata_take_less_than_two_seconds_of_a_process(tmp_path):
+    path = tmp_path / "certificate.json"
+    made = make_certificate([1000 + 37 * i for i in range(100)], rates=(0.02, 0.3))
+    made.write(path)
+    code = "from pacbayes.cli import main; main()"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-c", code, "verify", path],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    assert "all agree" in done.stdout
+    assert spent < 2

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from pacbayes.certificate import Certificate
+from pacbayes.cli import main
 from pacbayes.data.records import read_jsonl
 from pacbayes.files import claimed
 from pacbayes.models.loading import OpenOptions
@@ -48,6 +49,15 @@ def test_a_cell_is_a_checkpoint_certified_on_what_it_was_trained_on(swept, optio
         # the noise that was trained is the one that was certified
         noted = {group.name: group.sigma_posterior for group in certificate.posterior.groups}
         assert noted == pytest.approx(dict(model.suggested_noise), rel=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_cell_is_verified_with_its_inputs(run_program, swept, options, cell):
+    folder = swept / cell
+    given = ["--checkpoint", folder, "--prior", folder / "initial_adapter"]
+    given += ["--base", options["base"], "--data", folder / "train.jsonl"]
+    code, out, err = run_program(main, "pacbayes", "verify", folder / "certificate.json", *given)
+    assert code == 0, out + err
 
 
 def test_a_killed_sweep_goes_on_to_the_same_end(

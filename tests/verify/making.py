@@ -1,4 +1,4 @@
-"""Certificates of made-up losses, by the package's own means but for the model."""
+"""Certificates of made-up losses and plans of made-up runs, by the package's own means."""
 
 from datetime import UTC, datetime
 
@@ -25,11 +25,15 @@ from pacbayes.draws import Draws
 from pacbayes.ledger import DeltaLedger
 from pacbayes.losses import LOSSES
 from pacbayes.models.loading import TRAINED_SET
+from pacbayes.plan import Plan, Target
+from pacbayes.planning.planner import PlanSettings, plan
 from pacbayes.posteriors.gaussian import group_kl, kl_divergence
 from pacbayes.posteriors.prior_scale import GRID
+from pacbayes.runs import RunSet
 from pacbayes.settings import Shares
 from pacbayes.stratum import EncodedPart, certify_stratum, held_out_risk
 from pacbayes.weight_perturbation import Scales
+from tests.pilots import TARGET, make_runs
 
 HASH = "0123456789abcdef" * 4
 
@@ -120,4 +124,14 @@ def make_certificate(
             "The seed was fixed in advance: the best of several runs is not certified.",
         ),
         environment=Environment(packages={}, device="cpu", dtype="float32"),
+    )
+
+
+def made_plan(runs=None, *, target=TARGET, budgets=(), n_fits=60, grid=7) -> Plan:
+    """A plan from pilot runs on three strata."""
+    made = make_runs(seeds=1) if runs is None else runs
+    return plan(
+        RunSet(runs=tuple(made), path="runs.jsonl", sha256=HASH),
+        Target(weights=target, path=None, sha256=None, n=None),
+        PlanSettings(budgets=budgets, n_fits=n_fits, grid=grid),
     )

@@ -2,12 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from pacbayes.cli import bound_main
 from pacbayes.verify import Inputs, UnreadableError, check_inputs, read, verify
+from pacbayes.verify.tensors import identity
 from tests.verify.test_tampering import at, dotted, edits, kin, kind_of, names, others, tampered
 
 FREE = {
@@ -55,7 +59,8 @@ def runs(checkpoints, halves, tmp_path_factory):
     also = [x for name in ("drawn", "compressed", "tokens") for x in ("--also", name)]
     run_quietly(options(checkpoints, halves, "adapter", "initial"), losses, also, root / "adapter")
     shared = ("--draw-mode", "block", "--noise-batch", 3)
-    run_quietly(options(checkpoints, halves, "full", "base"), losses, shared, root / "full")
+    coded = (*shared, "--also", "compressed")
+    run_quietly(options(checkpoints, halves, "full", "base"), losses, coded, root / "full")
     few = ("--tolerance", 0.1, *shared)
     run_quietly(options(checkpoints, halves, "full", "base"), losses, few, root / "full-pairs")
     few = ("--tolerance", 0.05)
@@ -63,6 +68,8 @@ def runs(checkpoints, halves, tmp_path_factory):
     run_quietly(pairs, losses, few, root / "adapter-pairs")
     steps = ("--optimize", 40, "--optimize-rate", 0.3, "--family", "diagonal")
     run_quietly(pairs, ("--loss", "nll"), steps, root / "adapter-diagonal")
+    moved = options(checkpoints, halves, "free", "initial")
+    run_quietly(moved, ("--loss", "nll"), ("--also", "drawn"), root / "adapter-moved")
     return root
 
 
@@ -79,6 +86,7 @@ CASES = {
     "adapter/certificate.nll.json": None,
     "adapter/certificate.drawn.json": "drawn",
     "adapter/certificate.compressed.nll.json": "compressed",
+    "full/certificate.compressed.json": "compressed",
     "adapter/certificate.tokens.json": "drawn",
     "full/certificate.json": None,
     "full/certificate.nll.json": None,
@@ -86,22 +94,26 @@ CASES = {
     "adapter-pairs/certificate.json": None,
     "adapter-pairs/certificate.nll.json": None,
     "adapter-diagonal/certificate.json": None,
+    "adapter-moved/certificate.json": None,
+    "adapter-moved/certificate.drawn.json": "drawn",
 }
 
 
 def inputs_of(runs, checkpoints, halves, case, network, **changes):
+    folder = runs / Path(case).parent
     adapter = case.startswith("adapter")
+    kind = "free" if "moved" in case else "adapter" if adapter else "full"
     given = {
-        "checkpoint": checkpoints / ("adapter" if adapter else "full"),
+        "checkpoint": checkpoints / kind,
         "prior": checkpoints / ("initial" if adapter else "base"),
         "base": checkpoints / "base" if adapter else None,
-        "network": None if network is None else runs / "adapter" / "objects" / network,
+        "network": None if network is None else folder / "objects" / network,
         "data": (halves["a"], halves["b"]),
         "held_out": (halves["c"], halves["d"]),
-        "draws": runs / Path(case).parent / "draws",
+        "draws": folder / "draws",
     }
-    if "diagonal" in case:
-        given["checkpoint"] = runs / "adapter-diagonal" / "posterior.safetensors"
+    if "diagonal" in case or "moved" in case:
+        given["posterior"] = folder / "posterior.safetensors"
     return Inputs(**(given | changes))
 
 
@@ -139,6 +151,8 @@ def test_real_runs_agree_with_their_inputs(runs, checkpoints, halves, case, netw
         "full/certificate.json",
         "full-pairs/certificate.nll.json",
         "adapter-pairs/certificate.nll.json",
+        "adapter-moved/certificate.json",
+        "adapter-diagonal/certificate.json",
     ],
 )
 def test_what_only_inputs_can_tell_is_found_out(runs, checkpoints, halves, case):
@@ -175,6 +189,38 @@ def test_another_spread_of_the_posterior_is_found_out(runs, checkpoints, halves)
     at = "posterior.groups[0]"
     wanted = {f"{at}.anisotropy", f"{at}.sigma_posterior", "posterior.family"}
     assert {f.field for f in report.findings} >= wanted
+
+
+def test_factors_that_were_moved_have_the_products_of_the_checkpoint(
+    runs, checkpoints, halves, tmp_path
+):
+    case = "adapter-moved/certificate.json"
+    document, inputs = read(runs / case), inputs_of(runs, checkpoints, halves, case, None)
+    assert "; factors " in document["posterior"]["choice"]
+    assert document["posterior"]["centre"]["path"].endswith("posterior.safetensors")
+    tensors, notes = load_file(inputs.posterior), safe_open(inputs.posterior, "pt").metadata()
+    assert json.loads(notes["pacbayes"])["checkpoint"] == identity(inputs.checkpoint)
+
+    def found(changes, checkpoint="free"):
+        changed = replace(
+            inputs, posterior=tmp_path / "x.safetensors", checkpoint=checkpoints / checkpoint
+        )
+        save_file(tensors | changes, changed.posterior, metadata=notes)
+        return {f.field for f in checked(document, changed).findings}
+
+    assert found({}) <= {"posterior.centre.sha256"}, "the same tensors in another order at most"
+    for name in (f"means/{group['name']}" for group in document["posterior"]["groups"][:4]):
+        moved = tensors[name].clone()
+        moved[0, 0] += 1e-4 * moved.norm()
+        fields = found({name: moved})
+        assert {"posterior.centre.sha256", "posterior.choice"} <= fields
+        assert any(field.endswith(".distance_squared") for field in fields)
+    # no longer the least distance, but the same products
+    a, b = (f"means/{group['name']}" for group in document["posterior"]["groups"][:2])
+    fields = found({a: 2 * tensors[a], b: tensors[b] / 2})
+    assert "posterior.choice" not in fields
+    assert {"posterior.groups[0].distance_squared", "posterior.centre.sha256"} <= fields
+    assert {"posterior.centre", "posterior.choice"} <= found({}, checkpoint="adapter")
 
 
 def test_a_changed_input_is_found_out(runs, checkpoints, halves, tmp_path):
@@ -224,3 +270,31 @@ def test_another_network_than_the_drawn_one_is_found_out(runs, checkpoints, halv
     found = {f.field for f in checked(read(runs / case), inputs).findings}
     assert "object.sha256" in found
     assert any(field.startswith("kl_by_group.") for field in found)
+
+
+@pytest.mark.parametrize("kind", ["adapter", "full"])
+def test_a_code_of_another_network_is_found_out(runs, checkpoints, halves, tmp_path, kind):
+    case = f"{kind}/certificate.compressed.json"
+    document, inputs = read(runs / case), inputs_of(runs, checkpoints, halves, case, "compressed")
+    shutil.copytree(inputs.network, tmp_path / "network")
+    inputs = replace(inputs, network=tmp_path / "network")
+    assert checked(document, inputs).findings == []
+    path = tmp_path / "network" / "code.bin"
+    raw = path.read_bytes()
+    # a word, a longer first number, an amplitude
+    for place, flipped in ((-2, 16), (0, 128), (1, 64)):
+        changed = bytearray(raw)
+        changed[place] ^= flipped
+        path.write_bytes(changed)
+        try:
+            found = {f.field for f in checked(document, inputs).findings}
+        except UnreadableError:
+            continue
+        assert found & {"object.code_bits", "object.sha256"}, place
+    for damaged in (raw[:2], b"", bytes(4), b"\x00\x00\x00\x01" + raw):
+        path.write_bytes(damaged)
+        with pytest.raises(UnreadableError, match="is no code of this network"):
+            checked(document, inputs)
+    path.unlink()
+    with pytest.raises(UnreadableError, match=r"code\.bin: cannot be read"):
+        checked(document, inputs)
