@@ -73,14 +73,16 @@ def _check_kind(config: Mapping[str, Any], path: Path) -> None:
 
 def _check_ranks(config: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) -> None:
     ranks = {config["r"], *(config.get("rank_pattern") or {}).values()}
-    found = set()
+    found, widest = set(), 0
     for name, tensor in tensors.items():
         if tensor.dim() != 2 or 0 in tensor.shape:
             raise InputError(
                 f"the factor {name!r} has shape {list(tensor.shape)}, and is no matrix.", path=path
             )
         found.add(tensor.shape[0] if name.endswith(_A) else tensor.shape[1])
-    if ranks != found:
+        widest = max(widest, *tensor.shape)
+    # one that no factor has may be there, but must not be built where a factor is missing
+    if not found <= ranks or max(ranks) > widest:
         raise InputError(
             f"ranks are {sorted(ranks)} by `r` and `rank_pattern`, but those of the weights are "
             f"{sorted(found)}.",
