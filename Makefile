@@ -6,7 +6,7 @@ BOUND := $(BIN)/pacbayes-bound
 SAMPLE := pacbayes/sample
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs notebooks clean
+.PHONY: help demo test lint package docs notebooks clean
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +28,9 @@ lint: .venv/.installed ## run the linters and the type checker
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+package: .venv/.installed ## build sdist and wheel into dist, and certify with the wheel alone elsewhere
+	$(BIN)/python .ci/package.py
+
 docs: .venv/.documenting ## build the documentation site in build/docs; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -42,7 +45,7 @@ notebooks: .venv/.installed ## run the notebooks and write them with their figur
 
 clean: ## remove the environment, caches and the demo's results
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -rf build *.egg-info runs/demo
+	rm -rf build dist *.egg-info runs/demo
 	find pacbayes tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -54,7 +57,7 @@ clean: ## remove the environment, caches and the demo's results
 	$(BIN)/python -m pip install --quiet --editable '.[dev]' --constraint constraints.txt
 	@touch $@
 
-# the pages are made from the sources as text, but for one environment to take care of
+# modules are read as text, but the page of commands asks the program
 .venv/.documenting: .venv/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[docs]' --constraint constraints.txt
 	@touch $@

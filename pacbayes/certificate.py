@@ -596,12 +596,14 @@ class Certificate(Document):
                 f"{stratum.n:,}",
                 f"{stratum.empirical_risk:.4f}",
                 outward(stratum.risk_bound) + (" vacuous" if stratum.vacuous else ""),
+                _held_out(stratum),
                 stratum.dominated_by.replace("_", " "),
             ]
             for stratum in self.strata
         ]
-        columns = ["stratum", "n", "empirical risk", "certified risk", "largest part"]
-        return table(f"{title}: {self.object.description}", columns, rows, words=(0, 4))
+        columns = ["stratum", "n", "empirical risk", "certified risk, certificate"]
+        columns += ["held-out risk, estimate", "largest part"]
+        return table(f"{title}: {self.object.description}", columns, rows, words=(0, 5))
 
     def _require_kl_by_group(self) -> None:
         for name, value in self.kl_by_group.items():
@@ -628,3 +630,10 @@ class Certificate(Document):
             math.isclose(total, self.kl, rel_tol=1e-9, abs_tol=1e-9),
             f"`kl_by_group` must add up to `kl`, {total} is not {self.kl}.",
         )
+
+
+def _held_out(stratum: StratumCertificate) -> str:
+    if stratum.held_out is None:
+        return "–"
+    risk = stratum.held_out.stochastic
+    return f"{risk.mean:.4f} {outward(risk.interval)}"

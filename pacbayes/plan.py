@@ -17,7 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from pacbayes.decimals import short
 from pacbayes.markup import table
@@ -257,6 +257,11 @@ class Objective:
     def bound(self) -> float:
         """Their sum."""
         return math.fsum(part.value for part in self.parts.values())
+
+    @property
+    def status(self) -> Status:
+        """What the sum is: the weakest of its parts."""
+        return max((part.status for part in self.parts.values()), key=get_args(Status).index)
 
     @property
     def parts(self) -> dict[str, Quantity]:
@@ -539,7 +544,7 @@ class Plan(Document):
                 f"{answer.budget:,}",
                 short(answer.optimal_difficulty.value),
                 f"{answer.predicted_risk.value:.3f}",
-                f"{answer.objective.bound:.3f}",
+                f"{answer.objective.bound:.3f} {answer.objective.status}",
                 short(answer.certificate_optimal_difficulty.value),
             ]
             for answer in self.budgets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 
 def printable(text: str) -> str:
@@ -15,7 +16,11 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    return "".join(c if _is_visible(c) else json.dumps(c)[1:-1] for c in text)
+
+
+def _is_visible(sign: str) -> bool:
+    return sign.isprintable() or unicodedata.category(sign) == "Zs"  # all kinds of spaces
 
 
 def printable_lines(text: str) -> str:

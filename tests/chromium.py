@@ -10,7 +10,7 @@ import time
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 _PATIENCE = 120.0
-_KEYS = {"ArrowRight": 39, "ArrowLeft": 37, "Home": 36, "End": 35}
+_KEYS = {"Tab": 9, "ArrowRight": 39, "ArrowLeft": 37, "Home": 36, "End": 35}
 
 
 def find_chromium():

@@ -369,5 +369,6 @@ def test_a_notebook_shows_the_strata_and_runs_nothing_from_them():
     assert "<script>" not in shown
     assert "&lt;script&gt;" in shown
     assert "[0.0500, 0.2400]" in shown
+    assert "0.2500 [0.0100, 0.8101]" in shown
     assert "vacuous" in shown
     assert "95 % confidence" in shown

@@ -13,6 +13,7 @@ import pytest
 import typer
 import yaml
 
+from docs.command_tables import on_page_markdown
 from pacbayes import certificate
 from pacbayes.cli import app, bound_app
 
@@ -186,6 +187,18 @@ def test_reference_lists_all_public_names(package):
     listed = re.findall(r"members: \[(.*)\]", text)
     names = [name for members in listed for name in members.split(", ")]
     assert sorted(names) == sorted(importlib.import_module(f"pacbayes.{package}").__all__)
+
+
+def test_the_page_of_commands_has_each_option():
+    text = on_page_markdown((ROOT / "docs" / "reference" / "commands.md").read_text("utf-8"))
+    _, *sections = text.split("\n## pacbayes ")
+    written = {section.split("\n")[0]: section for section in sections}
+    commands = program("pacbayes").commands
+    assert written.keys() == commands.keys()
+    for name, command in commands.items():
+        options = {option for option in options_of(command) if option.startswith("--")}
+        rows = re.findall(r"^\| `(.*?)`", written[name], re.MULTILINE)
+        assert {*re.findall(r"--[a-z-]+", " ".join(rows))} - {"--help"} == options
 
 
 def test_every_field_of_a_certificate_is_explained():

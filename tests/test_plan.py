@@ -192,4 +192,4 @@ def test_a_notebook_shows_the_budgets_as_forecasts():
     shown = dataclasses.replace(plan, bases=("<b>",))._repr_html_()
     assert "<b>" not in shown
     assert "8,000" in shown
-    assert shown.count("forecast") == 2
+    assert shown.count("forecast") == 4

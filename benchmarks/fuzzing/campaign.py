@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from benchmarks.fuzzing.target import DECLARED, Target
+from pacbayes.printable import printable
 
 SECONDS = 5.0
 """An input that takes longer hangs."""
@@ -104,7 +105,7 @@ def judge(target: Target, place: Path, content: bytes) -> str:
             target.read(place, content)
         except DECLARED as error:
             text = str(error)
-            one_line = text.isprintable() and text
+            one_line = text and printable(text) == text
             return "refused" if one_line else f"a refusal that is not one line of text: {text!r}"
         except HangError:
             return f"takes more than {SECONDS:g} s"

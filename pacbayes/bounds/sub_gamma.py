@@ -27,7 +27,7 @@ def sub_gamma(
     """With probability ≥ 1 − δ, for all Q, R ≤ r̂ + √(2 v y) + b y, y = (KL + ln(n/δ))/(n − 1).
 
     As `sub_gaussian` (proof, arguments, result and errors) with Λ(λ) = λ² v/(2 (1 − b λ)) for
-    0 < λ < 1/b, for which the inverse of Λ* is √(2 v y) + b y.
+    0 < λ < 1/b, for which the inverse of Λ⋆ is √(2 v y) + b y.
 
     Args:
         empirical_risk: As `sub_gaussian`.

@@ -28,9 +28,9 @@ def sub_gaussian(
 ) -> FloatOrArray:
     """With probability ≥ 1 − δ, for all Q, R ≤ r̂ + σ √(2 (KL + ln(n/δ))/(n − 1)).
 
-    If ln E exp(λ(R(h) − ℓ(h, x))) ≤ Λ(λ) for all h and λ > 0, Chernoff gives n Λ*(R(h) − r̂(h)) a
-    tail of at most e^{−t}, so that E exp((n − 1) Λ*(R − r̂)) ≤ 1 + ∫₁^∞ u^{−n/(n − 1)} du = n;
-    then Donsker–Varadhan, Jensen (Λ* is convex), and Λ*(x) = x²/(2σ²).
+    If ln E exp(λ(R(h) − ℓ(h, x))) ≤ Λ(λ) for all h and λ > 0, Chernoff gives n Λ⋆(R(h) − r̂(h)) a
+    tail of at most e^{−t}, so that E exp((n − 1) Λ⋆(R − r̂)) ≤ 1 + ∫₁^∞ u^{−n/(n − 1)} du = n;
+    then Donsker–Varadhan, Jensen (Λ⋆ is convex), and Λ⋆(x) = x²/(2σ²).
 
     Args:
         empirical_risk: r̂, finite, of any sign, in the units of the loss.

@@ -32,7 +32,8 @@ def report(
         list[Path],
         typer.Argument(
             metavar="PATH...",
-            help="Run folders, certificate.json or plan.json; several make one report.",
+            help="Run folders, folders of them (a sweep), certificate.json or plan.json; several "
+            "make one report.",
         ),
     ],
     out: Annotated[

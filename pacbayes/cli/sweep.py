@@ -261,5 +261,7 @@ def _make(
 
 def _summary(found: Outcome, out: Path) -> None:
     echo(f"{len(found.runs)} cells finished, {len(found.failed)} failed: {out}")
+    if found.runs:
+        echo(f"one page of them all: pacbayes report {out}")
     for name, error in found.failed.items():
         echo(f"failed: {name}, {error} ({out / name / 'failed.json'})")

@@ -9,9 +9,10 @@ exactly one of three forms:
 `text`                 a string; the loss is on all of it
 =====================  ===========================================================
 
-and optionally `difficulty` (a finite number), `stratum`, `group`, `id` (strings or numbers), and
-`pass_rate` as `pacbayes score` writes it: `{"k": 3, "m": 8}`, for 3 of 8 samples right. A key whose
-value is null counts as absent; other keys, and a `pass_rate` of another form, are left alone.
+and optionally `difficulty` (a number, up to 1e100 in size), `stratum`, `group`, `id` (strings or
+numbers), and `pass_rate` as `pacbayes score` writes it: `{"k": 3, "m": 8}`, for 3 of 8 samples
+right. A key whose value is null counts as absent; other keys, and a `pass_rate` of another form,
+are left alone.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from pacbayes.files import open_file
 from pacbayes.strict_json import kind
 
 _FORM_OF_KEY = {"prompt": "prompt", "completion": "prompt", "messages": "messages", "text": "text"}
+LARGEST_DIFFICULTY = 1e100
+"""Sums and products of a few such numbers are finite."""
 _FORMS = "`prompt` and `completion`, or `messages`, or `text`"
 
 
@@ -287,8 +290,10 @@ def _difficulty(value: object) -> float:
         number = float(value)
     except OverflowError:
         number = math.inf
-    if not math.isfinite(number):
-        raise _BadLineError("`difficulty` must be finite, this one is too large for a float.")
+    if abs(number) > LARGEST_DIFFICULTY:
+        raise _BadLineError(
+            f"`difficulty` must be finite and at most {LARGEST_DIFFICULTY:g} in size."
+        )
     return number
 
 

@@ -144,8 +144,9 @@ def interval_names(edges: Sequence[float]) -> list[str]:
 
 
 def number(value: float) -> str:
-    """Return the shortest text of a number; 4.0 is 4."""
-    return repr(float(value)).removesuffix(".0")
+    """Return the shortest text of a number, equal for equal numbers; 4.0 is 4."""
+    # -0.0 is 0
+    return repr(float(value) + 0.0).removesuffix(".0")
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from pacbayes.data.records import LARGEST_DIFFICULTY
 from pacbayes.errors import InputError
 from pacbayes.strict_json import kind
 
@@ -177,8 +178,8 @@ def _number(value: object) -> float:
         number = _float(value)
     else:
         raise ValueReadError(f"must be a number, got {_shown(value)}")
-    if not math.isfinite(number):
-        raise ValueReadError("must be finite, this number is too large for a float")
+    if not abs(number) <= LARGEST_DIFFICULTY:
+        raise ValueReadError(f"must be finite and at most {LARGEST_DIFFICULTY:g} in size")
     return number
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pacbayes.decimals import short
 from pacbayes.markup import Child, Markup, name_of, table, tag
 from pacbayes.plan import BudgetPlan, Optimum, Plan
-from pacbayes.report.labels import status_tag, weakest, wide
+from pacbayes.report.labels import status_tag, wide
 from pacbayes.report.plan_charts import decomposition_chart
 from pacbayes.schema import Interval
 
@@ -32,8 +32,22 @@ def budget_panel(plan: Plan, answer: BudgetPlan, panel: str) -> Markup:
         wide(f"Parts of the bound at budget {answer.budget:,}", _parts(answer)),
         _observed(answer),
         class_="budget",
-        data_budget=answer.budget,
+        data_units=units(answer),
+        data_answer=in_short(answer),
         aria_labelledby=panel,
+    )
+
+
+def units(answer: BudgetPlan) -> str:
+    """The budget in words."""
+    return f"{answer.budget:,} units"
+
+
+def in_short(answer: BudgetPlan) -> str:
+    """What is said as the slider moves."""
+    return (
+        f"{units(answer)}: difficulty {short(answer.optimal_difficulty.value)}, target risk "
+        f"{answer.predicted_risk.value:.3f} ({answer.predicted_risk.status})"
     )
 
 
@@ -55,16 +69,15 @@ def _parts(answer: BudgetPlan) -> Markup:
             "bound, their sum",
             f"{bound:.4f}" + (" vacuous" if bound >= 1 else ""),
             "",
-            status_tag(weakest(parts.values())),
+            status_tag(answer.objective.status),
         ]
     )
     return table(
-        [f"The bound on the target risk at difficulty {short(least.value)}, where it is least (a ",
-         least.status, ")"],
+        f"The bound on the target risk at difficulty {short(least.value)}, where it is least",
         ["part", "value", "interval", "what it is"],
         rows,
         words=(0, 3),
-    )  # fmt: skip
+    )
 
 
 def _mixture(answer: BudgetPlan, plan: Plan) -> list[Markup]:
@@ -155,7 +168,9 @@ def _same(best: Optimum) -> str:
     same = best.indistinguishable
     if len(same) == 1:
         return "no other is as good"
-    return f"{len(same)} from {short(same[0])} to {short(same[-1])} cannot be told from it"
+    return (
+        f"{len(same)} difficulties from {short(same[0])} to {short(same[-1])} cannot be told apart"
+    )
 
 
 def bracketed(interval: Interval | None, digits: int) -> str:

@@ -11,7 +11,7 @@ from pacbayes.printable import printable
 from pacbayes.report.charts import shortened
 
 FORMATS = ("png", "svg")
-_NAME = 24
+DPI = 150
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -26,7 +26,7 @@ def new_figure(width: float, height: float) -> Any:
 
 def name_in_figure(name: str) -> str:
     """A name from the data as a figure has room for it; it stands whole in the tables."""
-    return shortened(printable(name), _NAME)
+    return shortened(printable(name))
 
 
 def figure_bytes(draw: Callable[[], Any], suffixes: Iterable[str]) -> dict[str, bytes]:
@@ -52,5 +52,5 @@ def figure_bytes(draw: Callable[[], Any], suffixes: Iterable[str]) -> dict[str, 
 def _saved(figure: Any, suffix: str) -> bytes:
     buffer = io.BytesIO()
     metadata = {"Date": None} if suffix == "svg" else None
-    figure.savefig(buffer, dpi=150, format=suffix, metadata=metadata)
+    figure.savefig(buffer, dpi=DPI, format=suffix, metadata=metadata)
     return buffer.getvalue()

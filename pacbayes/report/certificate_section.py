@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pacbayes.certificate import Certificate, Part, StratumCertificate
-from pacbayes.decimals import confidence, down, outward, up
+from pacbayes.decimals import confidence, down, outward, short, up
 from pacbayes.markup import Child, Markup, name_of, table, tag
 from pacbayes.report.certificate_sources import kl_by_group, ledger, sources
 from pacbayes.report.halving import Halving, halving
 from pacbayes.report.labels import status_tag, wide
-from pacbayes.report.ladder import Rung, ladder
-from pacbayes.report.parts import PARTS
-from pacbayes.report.statements import guarantee, model_name
+from pacbayes.report.ladder_table import ladder_table
+from pacbayes.report.parts import MEANINGS, PARTS
+from pacbayes.report.statements import guarantee, kind, model_name, verdict
 from pacbayes.report.strata_chart import strata_chart
 
 _NOTE = (
@@ -20,7 +20,6 @@ _NOTE = (
     "without noise were measured on the data that the model was fine-tuned on and alone guarantee "
     "nothing."
 )
-_OPEN_LADDERS = 3
 
 
 def certificate_section(certificate: Certificate, name: str, source: str) -> Markup:
@@ -35,10 +34,10 @@ def certificate_section(certificate: Certificate, name: str, source: str) -> Mar
         "article",
         tag("h2", certificate_title(certificate), id=name),
         tag("p", "From ", tag("code", source), ".", class_="source"),
-        tag("p", status_tag("certificate"), " ", guarantee(certificate), class_="quote"),
+        tag("p", status_tag(kind(certificate)), " ", guarantee(certificate), class_="quote"),
         tag(
             "p",
-            f"Object: {certificate.object.description}. Loss {certificate.loss.name}: ",
+            f"Certified is {certificate.object.description}. Loss {certificate.loss.name}: ",
             str(certificate.loss.parameters.get("statement", "see its definition")),
             ".",
         ),
@@ -46,7 +45,7 @@ def certificate_section(certificate: Certificate, name: str, source: str) -> Mar
         _strata(certificate),
         _parts(certificate),
         _halvings(certificate),
-        _ladders(certificate),
+        ladder_table(certificate),
         ledger(certificate),
         kl_by_group(certificate),
         sources(certificate),
@@ -56,10 +55,10 @@ def certificate_section(certificate: Certificate, name: str, source: str) -> Mar
 
 def certificate_title(certificate: Certificate) -> str:
     """What is certified, under which loss."""
-    kind = "" if certificate.object.kind == "posterior" else f"{certificate.object.kind}, "
+    made = "" if certificate.object.kind == "posterior" else f"{certificate.object.kind}, "
     tokens = "tokens, " if certificate.object.target == "tokens" else ""
     return (
-        f"Certificate of “{model_name(certificate)}” ({kind}{tokens}{certificate.loss.name} loss)"
+        f"Certificate of “{model_name(certificate)}” ({made}{tokens}{certificate.loss.name} loss)"
     )
 
 
@@ -70,7 +69,7 @@ def _assumptions(certificate: Certificate) -> list[Markup]:
     ]
 
 
-def _strata(certificate: Certificate) -> list[Markup]:
+def _strata(certificate: Certificate) -> list[Child]:
     tokens = certificate.object.target == "tokens"
     posterior = certificate.object.kind == "posterior"
     columns = [
@@ -81,7 +80,7 @@ def _strata(certificate: Certificate) -> list[Markup]:
         "certified interval",
         "held-out risk",
         "its interval",
-        "held-out n",
+        "its n",
         "verdict",
     ]
     caption = [
@@ -96,8 +95,8 @@ def _strata(certificate: Certificate) -> list[Markup]:
         *strata_chart(certificate),
         wide("Risk by stratum", table(caption, columns, rows, words=(0, 8))),
         tag("p", _NOTE, _held_out_level(certificate), class_="note"),
-        *_unscorable(certificate),
-        *_prior_held_out(certificate),
+        _unscorable(certificate),
+        _prior_held_out(certificate),
     ]
 
 
@@ -113,7 +112,7 @@ def _stratum_row(stratum: StratumCertificate) -> list[Child]:
         "–" if risk is None else f"{risk.mean:.4f}",
         "–" if risk is None else outward(risk.interval),
         "–" if held is None else f"{held.n:,}",
-        "vacuous" if stratum.vacuous else "certified",
+        verdict(stratum),
     ]
 
 
@@ -128,40 +127,39 @@ def _held_out_level(certificate: Certificate) -> str | None:
     )
 
 
-def _unscorable(certificate: Certificate) -> list[Markup]:
-    return [
-        tag(
-            "p",
-            name_of(stratum.name),
-            f": {stratum.n_unscorable:,} records cannot be scored and count as loss 1.",
-            class_="note",
-        )
-        for stratum in certificate.strata
-        if stratum.n_unscorable
-    ]
+def _unscorable(certificate: Certificate) -> Markup | None:
+    found = [stratum for stratum in certificate.strata if stratum.n_unscorable]
+    if not found:
+        return None
+    counts = [[name_of(stratum.name), f": {stratum.n_unscorable:,}. "] for stratum in found]
+    return tag("p", "Records that cannot be scored and count as loss 1: ", counts, class_="note")
 
 
-def _prior_held_out(certificate: Certificate) -> list[Markup]:
-    return [
-        tag(
-            "p",
-            name_of(stratum.name),
-            ": the prior’s own model, for which these data are held out, has risk "
-            f"{stratum.prior_held_out.mean:.4f}, {outward(stratum.prior_held_out.interval)} ",
-            status_tag("estimate"),
-            class_="note",
-        )
+def _prior_held_out(certificate: Certificate) -> Markup | None:
+    rows = [
+        [name_of(stratum.name), f"{risk.mean:.4f}", outward(risk.interval)]
         for stratum in certificate.strata
-        if stratum.prior_held_out is not None
+        if (risk := stratum.prior_held_out) is not None
     ]
+    if not rows:
+        return None
+    caption = [
+        "The prior’s own model, for which the certification data are held out: ",
+        status_tag("estimate"),
+    ]
+    return wide("Risk of the prior", table(caption, ["stratum", "risk", "its interval"], rows))
 
 
 def _parts(certificate: Certificate) -> list[Markup]:
     columns = ["stratum", *PARTS.values(), "bound, their sum", "largest part"]
     rows = [_part_row(stratum, list(PARTS)) for stratum in certificate.strata]
+    meanings = [
+        tag("div", tag("dt", name), tag("dd", MEANINGS[part])) for part, name in PARTS.items()
+    ]
     return [
-        tag("h3", "What the bound is made of"),
+        tag("h3", "What dominates the bound"),
         wide("Parts of the bounds", table("Parts of the upper bound", columns, rows, words=(0, 6))),
+        tag("dl", meanings, class_="words note"),
     ]
 
 
@@ -170,8 +168,15 @@ def _part_row(stratum: StratumCertificate, parts: Sequence[Part]) -> list[Child]
         name_of(stratum.name),
         *(f"{stratum.parts[part]:.4f}" for part in parts),
         up(stratum.risk_bound[1]),
-        PARTS[stratum.dominated_by],
+        largest_part(stratum),
     ]
+
+
+def largest_part(stratum: StratumCertificate) -> str:
+    """The part that dominates a bound, with its share."""
+    part, bound = stratum.dominated_by, stratum.risk_bound[1]
+    share = stratum.parts[part] / bound if bound else 1.0
+    return f"{PARTS[part]}, {100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 def _halvings(certificate: Certificate) -> list[Markup]:
@@ -190,8 +195,8 @@ def _halvings(certificate: Certificate) -> list[Markup]:
         tag(
             "p",
             "Arithmetic with the theorem of the certificate: n with the same risk and KL, or KL "
-            "(in nats) with the same risk and n. A model trained on more data has another risk, "
-            "and its KL mostly grows.",
+            "(in nats) with the same risk and n; n is rounded up and KL down. A model trained on "
+            "more data has another risk, and its KL mostly grows.",
             class_="note",
         ),
     ]  # fmt: skip
@@ -200,7 +205,7 @@ def _halvings(certificate: Certificate) -> list[Markup]:
 def _halving_row(
     certificate: Certificate, stratum: StratumCertificate, found: Halving
 ) -> list[Child]:
-    n, kl = halving_words(found)
+    n, kl = halving_words(stratum, found)
     return [
         name_of(stratum.name),
         up(stratum.risk_bound[1]),
@@ -212,48 +217,13 @@ def _halving_row(
     ]
 
 
-def halving_words(found: Halving) -> tuple[str, str]:
+def halving_words(stratum: StratumCertificate, found: Halving) -> tuple[str, str]:
     """The n and the KL that would halve a bound, in words, on the safe side.
 
     Where none would, what the empirical risk alone leaves.
     """
     none = f"none: {up(found.floor)} stays"
-    n = none if found.n is None else f"{found.n:,}"
+    n = none if found.n is None else f"{found.n:,} ({short(found.n / stratum.n)} times)"
     if found.kl is None:
         return n, "none: not even 0 would" if found.n is not None else none
     return n, down(found.kl, 1)
-
-
-def _ladders(certificate: Certificate) -> list[Markup]:
-    few = len(certificate.strata) <= _OPEN_LADDERS
-    return [
-        tag("h3", "Ladder of bounds"),
-        tag(
-            "p",
-            "The theorems at the recorded quantities. Those on the event that the certificate has "
-            "paid for hold together with it; any other would need a share of δ of its own and is "
-            "not claimed.",
-            class_="note",
-        ),
-        *(
-            tag(
-                "details",
-                tag("summary", "Stratum ", name_of(stratum.name)),
-                wide(f"Bounds of stratum {stratum.name}", _ladder(certificate, stratum)),
-                open=few,
-            )
-            for stratum in certificate.strata
-        ),
-    ]
-
-
-def _ladder(certificate: Certificate, stratum: StratumCertificate) -> Markup:
-    columns = ["theorem", "at most", "what it is", "event"]
-    caption = ["Upper bounds on the risk of ", name_of(stratum.name)]
-    rungs = ladder(certificate, stratum)
-    return table(caption, columns, map(_rung_row, rungs), words=(0, 2, 3))
-
-
-def _rung_row(rung: Rung) -> list[Child]:
-    kind = status_tag("certificate") if rung.paid else "not claimed"
-    return [tag("code", rung.name), up(rung.upper), kind, rung.event]

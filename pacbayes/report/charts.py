@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pacbayes.decimals import short
 from pacbayes.markup import Attribute, Child, Markup, tag
+from pacbayes.report.labels import wide
 
 WIDTH = 720
 """Width of a drawing in its own units; it shrinks with the page."""
@@ -45,8 +46,9 @@ class Scale:
 
 
 def drawing(label: str, height: float, *children: Child) -> Markup:
-    """An image with a label for those who do not see it."""
-    return tag("svg", *children, viewBox=f"0 0 {WIDTH} {height:g}", role="img", aria_label=label)
+    """An image with a label for those who do not see it; where narrow, it scrolls."""
+    image = tag("svg", *children, viewBox=f"0 0 {WIDTH} {height:g}", role="img", aria_label=label)
+    return wide("Drawing", image)
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
@@ -100,12 +102,15 @@ def area(xs: Sequence[float], low: Sequence[float], high: Sequence[float], class
     return tag("polygon", points=points, class_=class_)
 
 
-def bottom_axis(scale: Scale, at: Sequence[float], y: float, top: float, name: str) -> Markup:
-    """Ticks with numbers below, faint lines upward, and the name of the axis."""
+def bottom_axis(
+    scale: Scale, at: Sequence[float], y: float, top: float, name: str, *, twice: bool = False
+) -> Markup:
+    """Ticks with numbers below (or twice, above too), faint lines upward, the axis's name."""
     marks = [
         [
             line(scale(value), y, scale(value), top, "grid"),
             label(scale(value), y + 16, short(value), "tick"),
+            label(scale(value), top - 6, short(value), "tick") if twice else None,
         ]
         for value in at
     ]

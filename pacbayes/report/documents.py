@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ def read_documents(paths: Iterable[Path]) -> list[Found]:
 
     Args:
         paths: Files, told apart by their `schema`; or run folders, which give their
-            `certificate*.json` and `plan.json`.
+            `certificate*.json` and `plan.json`; or folders of run folders, as a sweep is.
 
     Raises:
         InputError: A path does not exist or has neither; or a file is not what it says it is.
@@ -47,12 +48,20 @@ def read_documents(paths: Iterable[Path]) -> list[Found]:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = _in_folder(path)
+    # not iterdir, which fails where a folder may not be read
+    below = sorted(filter(Path.is_dir, path.glob("*")), key=_by_number)
+    found = _in_folder(path) or [file for folder in below for file in _in_folder(folder)]
     if not found:
-        below = [folder.name for folder in sorted(path.iterdir()) if _in_folder(folder)]
-        hint = f"; there are some in its folders {', '.join(below)}" if below else ""
-        raise InputError(f"a folder without certificate.json or plan.json{hint}.", path=path)
+        raise InputError(
+            "a folder without certificate.json or plan.json, in it or in a folder of it.", path=path
+        )
     return found
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """A key that puts a cell of 500 units before one of 1000."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _in_folder(folder: Path) -> list[Path]:

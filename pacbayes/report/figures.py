@@ -16,8 +16,13 @@ from pacbayes.report.plan_figures import plan_figures
 def figures(documents: Sequence[Found], suffix: str) -> dict[str, bytes]:
     """The figures of all documents by file name; a name that is taken gets a number."""
     drawn: dict[str, bytes] = {}
+    stems = [found.path.stem for found in documents]
     for found in documents:
-        for name, content in _figures(found, suffix).items():
+        # of several runs, each with its certificate, the folder tells which it is
+        alone = stems.count(found.path.stem) == 1 or not found.path.parent.name
+        prefix = "" if alone else f"{found.path.parent.name}."
+        for plain, content in _figures(found, suffix).items():
+            name = prefix + plain
             drawn[_free(name, suffix, drawn)] = content
     return drawn
 

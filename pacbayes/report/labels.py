@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from pacbayes.markup import Child, Markup, tag
-from pacbayes.plan import Quantity, Status
+from pacbayes.plan import Status
 
 MEANINGS: Mapping[Status, str] = MappingProxyType(
     {
@@ -21,15 +21,9 @@ MEANINGS: Mapping[Status, str] = MappingProxyType(
 """From the strongest to the weakest."""
 
 
-def status_tag(status: Status) -> Markup:
-    """The word, marked up as what it is."""
+def status_tag(status: str) -> Markup:
+    """The word, one of those or `vacuous`, marked up as what it is."""
     return tag("span", status, class_=f"status {status}")
-
-
-def weakest(parts: Iterable[Quantity]) -> Status:
-    """What a sum of quantities is."""
-    order = list(MEANINGS)
-    return max((part.status for part in parts), key=order.index)
 
 
 def key() -> Markup:
@@ -46,4 +40,4 @@ def key() -> Markup:
 
 def wide(name: str, *children: Child) -> Markup:
     """What may be wider than the page: it scrolls by itself, with the keyboard too."""
-    return tag("div", *children, class_="wide", role="region", tabindex="0", aria_label=name)
+    return tag("div", *children, class_="wide", role="group", tabindex="0", aria_label=name)

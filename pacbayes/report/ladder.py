@@ -18,6 +18,7 @@ class Rung:
         name: Its key in `BOUNDS`.
         upper: The bound.
         event: The event on which it holds.
+        reference: Where it is proved.
         paid: Whether that is the event that the certificate has paid for: the bound is then
             certified with the others. Else it would be a statement of its own, for a δ of its own.
     """
@@ -25,6 +26,7 @@ class Rung:
     name: str
     upper: float
     event: str
+    reference: str
     paid: bool
 
 
@@ -43,6 +45,7 @@ def ladder(certificate: Certificate, stratum: StratumCertificate) -> list[Rung]:
             name=name,
             upper=upper,
             event=_event(name),
+            reference=BOUNDS[name].reference if name in BOUNDS else "–",
             paid=name in stratum.bounds or _event(name) in paid,
         )
         for name, upper in found.items()

@@ -9,14 +9,12 @@ from pacbayes.certificate import Certificate, StratumCertificate
 from pacbayes.decimals import confidence, outward, short, up
 from pacbayes.markup import UNSEEN
 from pacbayes.plan import BudgetPlan, Plan
-from pacbayes.report.certificate_section import certificate_title, halving_words
+from pacbayes.report.certificate_section import certificate_title, halving_words, largest_part
 from pacbayes.report.documents import Document
 from pacbayes.report.halving import halving
-from pacbayes.report.labels import weakest
 from pacbayes.report.model_index import front_matter
-from pacbayes.report.parts import PARTS
 from pacbayes.report.plan_section import plan_title, recommendation, target_words
-from pacbayes.report.statements import guarantee
+from pacbayes.report.statements import CERTIFIED, guarantee, kind, verdict
 
 
 def markdown(documents: Sequence[Document]) -> str:
@@ -43,7 +41,7 @@ def plain(text: str) -> str:
 def _certificate(certificate: Certificate) -> str:
     return _joined(
         f"## {plain(certificate_title(certificate))}",
-        f"**Certificate.** {plain(guarantee(certificate))}",
+        f"**{kind(certificate).capitalize()}.** {plain(guarantee(certificate))}",
         "Assumptions:",
         _list(certificate.assumptions),
         _table(
@@ -63,15 +61,14 @@ def _stratum(stratum: StratumCertificate) -> list[str]:
         risk = held.stochastic
         level = confidence(risk.delta)
         shown = f"{risk.mean:.4f} {outward(risk.interval)} at {level}, n = {held.n:,}"
-    verdict = " (vacuous)" if stratum.vacuous else ""
-    largest = PARTS[stratum.dominated_by]
-    certified = outward(stratum.risk_bound) + verdict
-    return [plain(stratum.name), f"{stratum.n:,}", certified, shown, largest]
+    found = verdict(stratum)
+    certified = outward(stratum.risk_bound) + ("" if found == CERTIFIED else f" ({found})")
+    return [plain(stratum.name), f"{stratum.n:,}", certified, shown, largest_part(stratum)]
 
 
 def _halvings(certificate: Certificate) -> str | None:
     rows = [
-        [plain(stratum.name), up(found.target), *halving_words(found)]
+        [plain(stratum.name), up(found.target), *halving_words(stratum, found)]
         for stratum in certificate.strata
         if (found := halving(certificate, stratum)) is not None
     ]
@@ -114,7 +111,7 @@ def _budget(answer: BudgetPlan, plan: Plan) -> list[str]:
         short(answer.optimal_difficulty.value),
         f"{answer.predicted_risk.value:.3f}",
         f"{bound:.3f}" + (" (vacuous)" if bound >= 1 else ""),
-        weakest(answer.objective.parts.values()),
+        answer.objective.status,
         ", ".join(shares) or "–",
     ]
 

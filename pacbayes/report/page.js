@@ -9,12 +9,12 @@ for (const plan of document.querySelectorAll(".plan")) {
   const marks = plan.closest("article").querySelectorAll(".budget-mark");
 
   const show = (place) => {
-    const words = `${Number(panels[place].dataset.budget).toLocaleString("en")} units`;
+    const { units, answer } = panels[place].dataset;
     panels.forEach((panel, i) => { panel.hidden = i !== place; });
     marks.forEach((mark) => { mark.classList.toggle("chosen", Number(mark.dataset.place) === place); });
     slider.value = place;
-    slider.setAttribute("aria-valuetext", words);
-    output.textContent = words;
+    slider.setAttribute("aria-valuetext", units);
+    output.textContent = answer;
   };
 
   // a link to a budget, in the table of all or from outside, chooses it
@@ -31,6 +31,12 @@ for (const plan of document.querySelectorAll(".plan")) {
   addEventListener("hashchange", follow);
   if (!follow()) show(0);
 }
+
+// a table or drawing is a stop for the keyboard only while it has to be scrolled
+const fits = new ResizeObserver((entries) => entries.forEach(({ target }) => {
+  target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+}));
+document.querySelectorAll(".wide").forEach((part) => fits.observe(part));
 
 // what is folded up would not be printed
 addEventListener("beforeprint", () => {

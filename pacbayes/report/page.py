@@ -10,12 +10,18 @@ from importlib.resources import files
 
 from pacbayes.certificate import Certificate
 from pacbayes.decimals import confidence, up
-from pacbayes.markup import Markup, json_script, table, tag
+from pacbayes.markup import Child, Markup, json_script, table, tag
 from pacbayes.plan import Plan
-from pacbayes.report.certificate_section import certificate_section, certificate_title
+from pacbayes.report.certificate_section import (
+    certificate_section,
+    certificate_title,
+    largest_part,
+)
 from pacbayes.report.documents import Document, Found
+from pacbayes.report.glossary import glossary
 from pacbayes.report.labels import key, wide
 from pacbayes.report.plan_section import plan_section, plan_title
+from pacbayes.report.statements import ends
 from pacbayes.version import __version__
 
 
@@ -42,7 +48,12 @@ def page(documents: Sequence[Found]) -> bytes:
     body = tag(
         "body",
         tag("a", "Skip to the content", href="#content", class_="skip"),
-        tag("header", tag("h1", "PAC-Bayes report"), key()),
+        tag(
+            "header",
+            tag("h1", "PAC-Bayes report"),
+            key(),
+            glossary([found.document for found in documents]),
+        ),
         _contents(listed),
         tag("main", [_section(found, name) for found, name in listed], id="content"),
         tag("footer", tag("p", f"Made by pacbayes {__version__}.", class_="source")),
@@ -88,24 +99,37 @@ def _contents(listed: Sequence[tuple[Found, str]]) -> Markup | None:
     """Links to several documents, and what their certificates together amount to."""
     if len(listed) == 1:
         return None
+    titles = [_heading(found.document) for found, _ in listed]
     rows = [
-        [tag("a", _heading(found.document), href=f"#{name}"), *_summary(found.document)]
-        for found, name in listed
+        [[tag("a", title, href=f"#{name}"), _path(found, titles)], *_summary(found.document)]
+        for title, (found, name) in zip(titles, listed, strict=True)
     ]
-    columns = ["document", "largest bound", "confidence"]
+    columns = ["document", "largest bound", "held-out risk there", "largest part", "confidence"]
     return tag(
         "nav",
-        wide("On this page", table("On this page", columns, rows)),
+        wide("On this page", table("On this page", columns, rows, words=(0, 3))),
         tag("p", _together([found.document for found, _ in listed]), class_="note"),
         aria_label="Contents",
     )
 
 
-def _summary(document: Document) -> tuple[str, str]:
+def _path(found: Found, titles: Sequence[str]) -> list[Child]:
+    """The file, where the title alone does not tell which it is."""
+    alone = titles.count(_heading(found.document)) == 1
+    return [] if alone else [" ", tag("code", str(found.path))]
+
+
+def _summary(document: Document) -> list[Child]:
     if isinstance(document, Plan):
-        return "–", "forecasts"
-    largest = max(stratum.risk_bound[1] for stratum in document.strata)
-    return up(largest), confidence(document.delta.total)
+        return ["–"] * 4
+    worst, _ = ends(document.strata)
+    held = worst.held_out
+    return [
+        up(worst.risk_bound[1]),
+        "–" if held is None else f"{held.stochastic.mean:.4f}",
+        largest_part(worst),
+        confidence(document.delta.total),
+    ]
 
 
 def _together(documents: Sequence[Document]) -> str | None:

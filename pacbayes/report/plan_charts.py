@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pacbayes.markup import Markup, tag
 from pacbayes.plan import BudgetPlan, Plan
 from pacbayes.report.charts import (
@@ -29,7 +31,7 @@ def optimum_chart(plan: Plan) -> list[Markup]:
     """d*(n) with its band, and the difficulty that the bound would choose."""
     budgets = [answer.budget for answer in plan.budgets]
     across = Scale(low=budgets[0], high=budgets[-1], start=_LEFT + 20, end=_RIGHT - 20, log=True)
-    up = _difficulties(plan, start=_BOTTOM, end=_TOP)
+    up = _difficulties(plan, start=_BOTTOM - 10, end=_TOP + 10)
     xs = [across(budget) for budget in budgets]
     best = [answer.optimal_difficulty for answer in plan.budgets]
     every = -(-len(budgets) // _MOST_TICKS)
@@ -47,7 +49,7 @@ def optimum_chart(plan: Plan) -> list[Markup]:
         [_budget_mark(answer, place, across, up) for place, answer in enumerate(plan.budgets)],
     ]
     return [
-        drawing("Recommended difficulty against budget, numbers in the table", _HEIGHT, *parts),
+        drawing("Recommended difficulty against budget; numbers in the table", _HEIGHT, *parts),
         legend(
             [
                 ("optimum", "least expected regret, d*(n) (forecast)"),
@@ -56,6 +58,7 @@ def optimum_chart(plan: Plan) -> list[Markup]:
                 ("least-bound estimate", "the same but for the gap (estimate)"),
                 ("least-bound forecast", "least bound (forecast)"),
                 ("edge", "largest budget of a run"),
+                ("chosen", "budget shown below"),
             ]
         ),
     ]
@@ -108,13 +111,22 @@ def decomposition_chart(plan: Plan, answer: BudgetPlan) -> list[Markup]:
         bottom_axis(across, ticks(across.low, across.high), _BOTTOM, _TOP,
                     "difficulty of the training data"),
         left_axis(up, ticks(0, up.high), _LEFT, _RIGHT, f"target risk ({plan.loss} loss)"),
+        line(_LEFT, up(1.0), _RIGHT, up(1.0), "edge") if up.high > 1 else None,
         path(xs, bound, "bound"),
         area(xs, [up(v) for v in parts.lower], [up(v) for v in parts.upper], "veil"),
         path(xs, [up(v) for v in parts.predicted_risk], "predicted"),
         _markers(plan, answer, across, up),
     ]  # fmt: skip
-    words = f"Parts of the bound over difficulty at budget {answer.budget:,}, numbers below"
+    words = (
+        f"Parts of the bound and predicted risk over difficulty at budget {answer.budget:,}: the "
+        f"risk is {_range(parts.predicted_risk)}, the bound {_range(parts.bound)}"
+    )
     return [drawing(words, _HEIGHT, *drawn), _parts_legend(plan, answer)]
+
+
+def _range(values: Sequence[float]) -> str:
+    first, least, last = (f"{value:.3f}" for value in (values[0], min(values), values[-1]))
+    return f"{first} at the easiest, {last} at the hardest and {least} at least"
 
 
 def _markers(plan: Plan, answer: BudgetPlan, across: Scale, up: Scale) -> list[Markup]:
@@ -126,7 +138,7 @@ def _markers(plan: Plan, answer: BudgetPlan, across: Scale, up: Scale) -> list[M
         *(square(across(run.difficulty), up(run.bound.value), "run") for run in runs),
         square(
             across(least.value),
-            up(parts.bound[_nearest(plan, least.value)]),
+            up(answer.objective.bound),
             f"least-bound {least.status}",
         ),
         dot(across(best.value), up(parts.predicted_risk[_nearest(plan, best.value)]), "optimum", 5),
@@ -139,7 +151,7 @@ def _nearest(plan: Plan, wanted: float) -> int:
 
 
 def _reach(plan: Plan) -> float:
-    """One axis for all budgets, so that they can be compared; to 1 or a little more at most."""
+    """One axis for all budgets, so that they can be compared; nothing true lies above 2."""
     highest = max(
         max(
             *answer.by_difficulty.bound,
@@ -149,7 +161,7 @@ def _reach(plan: Plan) -> float:
         )
         for answer in plan.budgets
     )
-    return min(1.2, 1.05 * highest)
+    return min(2.0, 1.05 * highest)
 
 
 def _parts_legend(plan: Plan, answer: BudgetPlan) -> Markup:
@@ -163,6 +175,8 @@ def _parts_legend(plan: Plan, answer: BudgetPlan) -> Markup:
         ("optimum", "least expected regret"),
         (f"least-bound {answer.certificate_optimal_difficulty.status}", "least bound"),
     ]
+    if _reach(plan) > 1:
+        entries.append(("edge", "above it, a bound is vacuous"))
     if min(parts.extrapolation_gap) < 0:
         entries.insert(3, ("taken-away", "negative extrapolation gap"))
     if answer.observed:

@@ -97,7 +97,7 @@ def _mark(axes: Any, plan: Plan, answer: BudgetPlan) -> None:
     )  # fmt: skip
     best = answer.certificate_optimal_difficulty.value
     axes.plot(
-        [best], [_near(grid, parts.bound, best)], "s", color=QUALITATIVE[1],
+        [best], [answer.objective.bound], "s", color=QUALITATIVE[1],
         markeredgecolor="white", markersize=8, clip_on=False, zorder=5,
         label="least bound",
     )  # fmt: skip

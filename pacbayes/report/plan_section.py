@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pacbayes.decimals import short
 from pacbayes.markup import Child, Markup, name_of, table, tag
 from pacbayes.plan import BudgetPlan, Plan
-from pacbayes.report.budget_panel import bracketed, budget_panel, span
-from pacbayes.report.labels import status_tag, weakest, wide
+from pacbayes.report.budget_panel import bracketed, budget_panel, in_short, span, units
+from pacbayes.report.labels import status_tag, wide
 from pacbayes.report.plan_charts import optimum_chart
 
 
@@ -83,9 +83,9 @@ def _all_budgets(plan: Plan, name: str) -> list[Markup]:
         "budget",
         "beyond the runs",
         "d*(n)",
-        "interval",
+        "interval of d*(n)",
         "target risk",
-        "interval",
+        "interval of risk",
         "least bound at",
         "bound",
         "its kind",
@@ -111,12 +111,12 @@ def _budget_row(answer: BudgetPlan, panel: str) -> list[Child]:
         bracketed(answer.predicted_risk.interval, 3),
         short(least.value),
         f"{bound:.3f}" + (" vacuous" if bound >= 1 else ""),
-        status_tag(weakest(answer.objective.parts.values())),
+        status_tag(answer.objective.status),
     ]
 
 
 def _one_budget(plan: Plan, name: str) -> list[Markup]:
-    slider, last = f"{name}-slider", len(plan.budgets) - 1
+    slider, last, first = f"{name}-slider", len(plan.budgets) - 1, plan.budgets[0]
     control = tag(
         "div",
         tag("label", "Budget", for_=slider),
@@ -128,10 +128,10 @@ def _one_budget(plan: Plan, name: str) -> list[Markup]:
             max=last,
             step=1,
             value=0,
-            aria_valuetext=f"{plan.budgets[0].budget:,} units",
+            aria_valuetext=units(first),
             aria_describedby=f"{slider}-help",
         ),
-        tag("output", f"{plan.budgets[0].budget:,} units", for_=slider),
+        tag("output", in_short(first), for_=slider),
         tag("p", "Arrow keys move it too.", id=f"{slider}-help", class_="note"),
         class_="control",
         hidden=True,

@@ -13,13 +13,18 @@ from pacbayes.decimals import confidence, percent_up, up
 MOST_NAMED = 6
 """With more strata a sentence names the best and the worst."""
 
+CERTIFIED = "certified"
+
 _CLAIMS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "exact": (
             "fails to reproduce the reference completion by greedy decoding on at most",
-            "of fresh examples",
+            "of fresh examples from the source of its data",
         ),
-        "token": ("gets on average at most", "of the completion tokens of a fresh example wrong"),
+        "token": (
+            "gets wrong on average at most",
+            "of the completion tokens of a fresh example from the source of its data",
+        ),
     }
 )
 """What a loss counts, around the number that it is at most."""
@@ -43,25 +48,33 @@ def model_name(certificate: Certificate) -> str:
 
 
 def guarantee(certificate: Certificate) -> str:
-    """The guarantee as a sentence, and a second one where a stratum's bound says nothing.
+    """The guarantee as one sentence, which also names the strata whose bound says nothing.
 
     Numbers are rounded up.
     """
-    told = [stratum for stratum in certificate.strata if _tells(stratum)]
-    untold = [stratum.name for stratum in certificate.strata if not _tells(stratum)]
-    nothing = f"Nothing is guaranteed in {_listed(untold)}: the bound there is 1, or nearly."
+    told = [stratum for stratum in certificate.strata if verdict(stratum) == CERTIFIED]
+    untold = [stratum.name for stratum in certificate.strata if stratum not in told]
+    nothing = f"o useful upper bound is guaranteed in {_listed(untold)}: it is 1, or nearly."
     if not told:
-        return nothing
+        return f"N{nothing}"
     sentence = (
-        f"With {confidence(certificate.delta.total)} confidence, {_subject(certificate)} "
-        f"{_claim(certificate, told)}."
+        f"With {confidence(certificate.delta.total)} confidence, under the assumptions of its "
+        f"certificate, {_subject(certificate)} {_claim(certificate, told)}"
     )
-    return f"{sentence} {nothing}" if untold else sentence
+    return f"{sentence}; n{nothing}" if untold else f"{sentence}."
 
 
-def _tells(stratum: StratumCertificate) -> bool:
-    """Whether the bound does not read as 100 %."""
-    return Decimal(up(stratum.risk_bound[1], 3)) < 1
+def kind(certificate: Certificate) -> str:
+    """What to call its guarantee: a certificate, or vacuous where no stratum's bound tells."""
+    told = any(verdict(stratum) == CERTIFIED for stratum in certificate.strata)
+    return "certificate" if told else "vacuous"
+
+
+def verdict(stratum: StratumCertificate) -> str:
+    """Whether a stratum is certified, vacuous, or nearly: its bound then reads as 100 %."""
+    if stratum.vacuous:
+        return "vacuous"
+    return CERTIFIED if Decimal(up(stratum.risk_bound[1], 3)) < 1 else "nearly vacuous"
 
 
 def _subject(certificate: Certificate) -> str:
@@ -81,11 +94,11 @@ def _claim(certificate: Certificate, strata: Sequence[StratumCertificate]) -> st
         )
     if name not in _CLAIMS:
         return (
-            f"has on fresh examples a mean {name} loss of at most {_numbers(strata, up)}{unit}"
-            f"{together}"
+            f"has on fresh examples from the source of its data a mean {name} loss of at most "
+            f"{_numbers(strata, up)}{unit}{together}"
         )
     before, after = _CLAIMS[name]
-    return f"{before} {_numbers(strata, percent_up)} {after}{together}"
+    return f"{before} {_numbers(strata, percent_up, f' {after}')}{together}"
 
 
 def _unit(certificate: Certificate) -> str:
@@ -93,15 +106,24 @@ def _unit(certificate: Certificate) -> str:
     return "" if most - least == 1 else f" (1 stands for {most - least:.3f} nats)"
 
 
-def _numbers(strata: Sequence[StratumCertificate], number: Callable[[float], str]) -> str:
-    def named(stratum: StratumCertificate) -> str:
-        return f"{number(stratum.risk_bound[1])} ({stratum.name})"
-
+def _numbers(
+    strata: Sequence[StratumCertificate], number: Callable[[float], str], after: str = ""
+) -> str:
+    shown = [number(stratum.risk_bound[1]) for stratum in strata]
     if len(strata) <= MOST_NAMED:
-        return _listed([named(stratum) for stratum in strata])
-    worst = max(strata, key=lambda stratum: stratum.risk_bound[1])
-    best = min(strata, key=lambda stratum: stratum.risk_bound[1])
-    return f"{named(worst)} in the worst of {len(strata)} strata and {named(best)} in the best"
+        pairs = zip(shown, strata, strict=True)
+        return _listed([f"{value} ({stratum.name})" for value, stratum in pairs]) + after
+    worst, best = ends(strata)
+    return (
+        f"{number(worst.risk_bound[1])}{after} in the worst of {len(strata)} strata "
+        f"({worst.name}) and {number(best.risk_bound[1])} in the best ({best.name})"
+    )
+
+
+def ends(strata: Sequence[StratumCertificate]) -> tuple[StratumCertificate, StratumCertificate]:
+    """The strata of the largest and of the least bound."""
+    ordered = sorted(strata, key=lambda stratum: stratum.risk_bound[1])
+    return ordered[-1], ordered[0]
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pacbayes.certificate import Certificate, StratumCertificate
+from pacbayes.decimals import up
 from pacbayes.markup import Markup
 from pacbayes.report.charts import (
     WIDTH,
@@ -18,20 +19,32 @@ from pacbayes.report.charts import (
     ticks,
 )
 from pacbayes.report.parts import PARTS
+from pacbayes.report.statements import ends
 
 _LEFT, _RIGHT = 150, WIDTH - 20
 _ROW, _TOP = 46, 8
+_MANY, _LOW_ROW, _LOW_TOP = 12, 24, 26
+"""Of so many strata or more the rows are lower, and the scale stands above them too."""
 
 
 def strata_chart(certificate: Certificate) -> list[Markup]:
     """A row for each stratum: the bound in its parts, the certified interval, the held-out risk."""
     strata = certificate.strata
     scale = Scale(low=0, high=_reach(strata), start=_LEFT, end=_RIGHT)
-    bottom = _TOP + _ROW * len(strata)
-    rows = [_row(stratum, scale, _TOP + _ROW * i) for i, stratum in enumerate(strata)]
+    many = len(strata) >= _MANY
+    height, top = (_LOW_ROW, _LOW_TOP) if many else (_ROW, _TOP)
+    bottom = top + height * len(strata)
+    rows = [
+        _row(stratum, scale, top + height * i, height / _ROW) for i, stratum in enumerate(strata)
+    ]
     name = f"risk ({certificate.loss.name} loss)"
-    axis = bottom_axis(scale, ticks(0, scale.high), bottom, _TOP, name)
-    words = f"Certified interval and parts of the bound of {len(strata)} strata, numbers below"
+    axis = bottom_axis(scale, ticks(0, scale.high), bottom, top, name, twice=many)
+    worst, best = ends(strata)
+    words = (
+        f"Certified intervals of {len(strata)} strata, held-out risks and parts of the bounds; "
+        f"bounds from {up(best.risk_bound[1])} ({best.name}) to {up(worst.risk_bound[1])} "
+        f"({worst.name}); numbers in the tables"
+    )
     return [drawing(words, bottom + 46, axis, rows), _legend(certificate)]
 
 
@@ -44,24 +57,27 @@ def _reach(strata: tuple[StratumCertificate, ...]) -> float:
     return min(1.0, at[-1] if at[-1] >= most else at[-1] + step)
 
 
-def _row(stratum: StratumCertificate, scale: Scale, top: float) -> list[Markup]:
-    drawn = [label(_LEFT - 10, top + 20, shortened(stratum.name), "name")]
+def _row(stratum: StratumCertificate, scale: Scale, top: float, size: float) -> list[Markup]:
+    drawn = [label(_LEFT - 10, top + 8 + 12 * size, shortened(stratum.name), "name")]
     floor = 0.0
     for part, height in stratum.parts.items():
         start, end = scale(floor), scale(floor + height)
-        drawn.append(box(start, top + 6, max(0.0, end - start), 14, part.replace("_", "-")))
+        shape = (start, top + 6 * size, max(0.0, end - start), 14 * size)
+        drawn.append(box(*shape, part.replace("_", "-")))
         floor += height
-    drawn += _interval(stratum.risk_bound, scale, top + 27, "certified")
+    drawn += _interval(stratum.risk_bound, scale, top + 27 * size, 4 * size, "certified")
     if stratum.held_out is not None:
         risk = stratum.held_out.stochastic
-        drawn += _interval(risk.interval, scale, top + 37, "held-out")
-        drawn.append(dot(scale(risk.mean), top + 37, "held-out", 3.5))
+        drawn += _interval(risk.interval, scale, top + 37 * size, 4 * size, "held-out")
+        drawn.append(dot(scale(risk.mean), top + 37 * size, "held-out", 3.5))
     return drawn
 
 
-def _interval(interval: tuple[float, float], scale: Scale, y: float, class_: str) -> list[Markup]:
+def _interval(
+    interval: tuple[float, float], scale: Scale, y: float, half: float, class_: str
+) -> list[Markup]:
     low, high = map(scale, interval)
-    ends = [line(x, y - 4, x, y + 4, class_) for x in (low, high)]
+    ends = [line(x, y - half, x, y + half, class_) for x in (low, high)]
     return [line(low, y, high, y, class_), *ends]
 
 

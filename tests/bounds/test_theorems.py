@@ -139,10 +139,11 @@ def test_there_are_more_than_five_thousand_cases():
     assert COUNT * len(SIDES) >= 5000
 
 
-@pytest.mark.parametrize("name", SIDES)
+@pytest.mark.parametrize(
+    "name", [name for name in SIDES if not (name.endswith("_lower") or "split" in name)]
+)
 def test_small_values_are_relatively_close(name):
-    if name.endswith("_lower") or "split" in name:
-        pytest.skip("a difference, close in absolute terms")
+    """The others are differences, close in absolute terms."""
     for arguments in cases(name, 60):
         value, truth = lookup_side(name)[1](**arguments), enclosure(name, **arguments)
         assert float((value / truth).mid()) <= 1 + 2e-13, arguments
@@ -224,11 +225,9 @@ def test_a_risk_of_one_stays_one(name):
         assert BOUNDS[name].function(**fixed | {"empirical_risk": 1.0}) == 1.0
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", [name for name in FORMULAS if "kl" in parameters(name)])
 def test_infinite_divergence_says_nothing(name):
     arguments = next(iter(cases(name, 1)))
-    if "kl" not in arguments:
-        pytest.skip("no divergence")
     assert BOUNDS[name].function(**arguments | {"kl": math.inf}) == (
         1.0 if BOUNDS[name].capped else math.inf
     )
@@ -250,29 +249,33 @@ def test_arrays_are_their_elements(name):
     assert isinstance(function(**several[0]), float)
 
 
-@pytest.mark.parametrize("name", SIDES)
+BAD = [
+    ("delta", 0.0, r"`delta` must lie in \(0, 1\), got 0.0"),
+    ("delta", 1.0, r"`delta` must lie in \(0, 1\), got 1.0"),
+    ("delta", math.nan, r"`delta` must lie in \(0, 1\), got nan"),
+    ("n", 0, "`n` must be at least . got 0.0|`n` must be at least ., got 0.0"),
+    ("n", 2.5, "`n` must be a whole number, got 2.5"),
+    ("n", math.nan, "`n` must be at least ., got nan"),
+    ("kl", -1.0, "`kl` must be at least 0, got -1.0. It is a divergence in nats."),
+    ("kl", math.nan, "`kl` must be at least 0, got nan"),
+    ("empirical_risk", math.nan, "`empirical_risk` must .*, got nan"),
+    ("empirical_risk", -0.1, r"`empirical_risk` must lie in \[0, 1\], got -0.1"),
+    ("empirical_risk", 2.0, r"`empirical_risk` must lie in \[0, 1\], got 2.0. Percentages"),
+]
+
+
+def is_bad(name, key, value):
+    """Whether the theorem takes the argument, and its loss has a range that the value leaves."""
+    in_range = key != "empirical_risk" or math.isnan(value) or lookup_side(name)[0].capped
+    return key in parameters(name) and in_range
+
+
 @pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("delta", 0.0, r"`delta` must lie in \(0, 1\), got 0.0"),
-        ("delta", 1.0, r"`delta` must lie in \(0, 1\), got 1.0"),
-        ("delta", math.nan, r"`delta` must lie in \(0, 1\), got nan"),
-        ("n", 0, "`n` must be at least . got 0.0|`n` must be at least ., got 0.0"),
-        ("n", 2.5, "`n` must be a whole number, got 2.5"),
-        ("n", math.nan, "`n` must be at least ., got nan"),
-        ("kl", -1.0, "`kl` must be at least 0, got -1.0. It is a divergence in nats."),
-        ("kl", math.nan, "`kl` must be at least 0, got nan"),
-        ("empirical_risk", math.nan, "`empirical_risk` must .*, got nan"),
-        ("empirical_risk", -0.1, r"`empirical_risk` must lie in \[0, 1\], got -0.1"),
-        ("empirical_risk", 2.0, r"`empirical_risk` must lie in \[0, 1\], got 2.0. Percentages"),
-    ],
+    ("name", "key", "value", "message"),
+    [(name, *bad) for bad in BAD for name in SIDES if is_bad(name, *bad[:2])],
 )
 def test_bad_arguments(name, key, value, message):
     arguments = next(iter(cases(name, 1)))
-    if key not in arguments:
-        pytest.skip(f"takes no {key}")
-    if key == "empirical_risk" and not math.isnan(value) and not lookup_side(name)[0].capped:
-        pytest.skip("the loss has no range")
     with pytest.raises(ValueError, match=message):
         lookup_side(name)[1](**arguments | {key: value})
     with pytest.raises(ValueError, match=message):

@@ -151,7 +151,7 @@ filled = st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip)
         st.fixed_dictionaries(
             {"prompt": st.text(st.characters(codec="utf-8")), "completion": filled},
             optional={
-                "difficulty": st.floats(allow_nan=False, allow_infinity=False),
+                "difficulty": st.floats(-1e100, 1e100),
                 "group": st.text(st.characters(codec="utf-8"), min_size=1),
             },
         ),

@@ -152,6 +152,8 @@ def test_levels_of_difficulty():
         ("difficulty=4.5", ((2,),)),
         ("difficulty=5", ((0,),)),
     ]
+    (zero,) = cut([make([0.0, -0.0, 0])], levels="difficulty")
+    assert (zero.name, zero.n) == ("difficulty=0", 3)
     with pytest.raises(InputError, match=r"`difficulty` has 101 distinct values, .* quantiles"):
         strata_by_levels(make(range(101)))
     with pytest.raises(InputError, match=r"^d\.jsonl:2: group 'g' is in stratum 'difficulty=2'"):

@@ -9,6 +9,7 @@ import pytest
 
 from pacbayes.cli import main
 from pacbayes.data.sample import read_sample
+from pacbayes.printable import printable_lines
 from pacbayes.report.plan_table import show_plan
 from pacbayes.report.table import show_certificates
 from tests.chromium import Chromium, find_chromium
@@ -55,7 +56,7 @@ def report(folder, run_program, form, out):
 
 def unseen(text):
     """Signs in a text that cannot be seen, but for ends of lines."""
-    return [sign for sign in text if not sign.isprintable() and sign not in "\n\r\t\u2028"]
+    return [sign for sign in text if not sign.isprintable() and sign not in "\n\r\t\xa0\u2028"]
 
 
 def test_a_page_and_a_notebook_hold_texts_only(folder, run_program, evil):
@@ -91,15 +92,14 @@ def test_a_model_card_holds_texts_only(folder, run_program):
     assert not re.search(r"<[a-z/!]", body)
     assert not re.search(r"(?<!\\)\]\(", body)
     assert not unseen(body)
-    assert all(line.isprintable() for line in front.split("\n"))
+    assert printable_lines(front) == front
 
 
 def test_tables_cannot_steer_a_terminal(evil):
     file = io.StringIO()
     show_certificates([spoilt_certificate(evil)], file)
     show_plan(spoilt_plan(evil), file)
-    assert all(line.isprintable() for line in file.getvalue().split("\n"))
-    assert not unseen(file.getvalue())
+    assert printable_lines(file.getvalue()) == file.getvalue()
 
 
 def test_labels_of_records_cannot_steer_a_terminal(tmp_path, monkeypatch, run_program, evil):
@@ -122,7 +122,7 @@ def test_labels_of_records_cannot_steer_a_terminal(tmp_path, monkeypatch, run_pr
     code, *refused = run_program(main, "pacbayes", "select", "--pool", "pool.jsonl", *arguments)
     assert code == 2
     for shown in (*told, *refused):
-        assert all(line.isprintable() for line in shown.split("\n"))
+        assert printable_lines(shown) == shown
 
 
 @pytest.mark.skipif(find_chromium() is None, reason="no Chromium is installed")

@@ -6,15 +6,16 @@ import time
 
 import pytest
 
+from pacbayes.bounds import certified
 from pacbayes.certificate import Delta, LedgerEntry
 from pacbayes.decimals import outward, up
-from pacbayes.plan import Plan
+from pacbayes.plan import Plan, Quantity
 from pacbayes.report.documents import Found
 from pacbayes.report.halving import halving
 from pacbayes.report.ladder import ladder
 from pacbayes.report.page import page
 from tests.plans import hand_made_plan
-from tests.report.certificates import kl_certificate, kl_stratum
+from tests.report.certificates import LOG_COST, kl_certificate, kl_stratum
 from tests.report.pages import Page
 from tests.report.spoilt import spoilt_certificate, spoilt_plan
 from tests.test_certificate import make
@@ -46,6 +47,13 @@ def test_strata_and_their_parts_are_those_of_the_certificate(certificate):
     assert risks[1][5:8] == ["–", "–", "–"]
 
 
+def at(stratum, **changes):
+    """The theorem of `kl_stratum` at another n or KL."""
+    terms = {"n": stratum.n, "kl": 644.7, "delta": 0.04} | changes
+    terms["kl"] += LOG_COST
+    return certified("seeger_maurer", empirical_risk=stratum.empirical_risk_bound[1], **terms)
+
+
 def test_break_even_numbers_and_ladders(certificate):
     _, found = made(certificate)
     rows = found.table("Break-even numbers")
@@ -53,14 +61,38 @@ def test_break_even_numbers_and_ladders(certificate):
         wanted = halving(certificate, stratum)
         assert row[2:4] == [up(wanted.target), f"{stratum.n:,}"]
         assert row[4] == (
-            f"none: {up(wanted.floor)} stays" if wanted.n is None else f"{wanted.n:,}"
+            f"none: {up(wanted.floor)} stays"
+            if wanted.n is None
+            else f"{wanted.n:,} ({wanted.n / stratum.n:.3g} times)"
         )
         if wanted.kl is not None:
-            assert float(row[6].replace(",", "")) <= wanted.kl
-        rungs = found.table(f"Upper bounds on the risk of {stratum.name}")
-        wanted = ladder(certificate, stratum)
-        assert [row[:2] for row in rungs] == [[rung.name, up(rung.upper)] for rung in wanted]
-        assert [row[2] == "certificate" for row in rungs] == [rung.paid for rung in wanted]
+            # what is shown does it, and little less does not
+            n, kl = (float(row[i].split()[0].replace(",", "")) for i in (4, 6))
+            half = stratum.risk_bound[1] / 2 * (1 + 1e-9)
+            assert at(stratum, n=n) <= half < at(stratum, n=n - 2)
+            assert at(stratum, kl=kl) <= half < at(stratum, kl=kl + 0.2)
+    rows = found.table("Upper bounds on the risk")
+    for place, stratum in enumerate(certificate.strata):
+        wanted = {rung.name: rung for rung in ladder(certificate, stratum)}
+        assert {row[0]: row[1 + place] for row in rows} == {
+            name: up(rung.upper) for name, rung in wanted.items()
+        }
+        assert all((row[3] == "certificate") == wanted[row[0]].paid for row in rows)
+
+
+def test_of_many_strata_the_ladder_has_the_ends():
+    strata = [kl_stratum(name=f"s{i}", risk=0.05 + 0.01 * i) for i in range(9)]
+    _, found = made(kl_certificate(*strata[3:], *strata[:3]))
+    (header,) = [rows[0] for caption, rows in found.tables.items() if caption.startswith("Upper b")]
+    assert header[:4] == ["theorem", "at most, s8", "at most, s0", "what it is"]
+
+
+def test_a_vacuous_certificate_is_not_marked_as_one():
+    vacuous = kl_stratum(n=20, risk=0.95)
+    content, found = made(kl_certificate(vacuous))
+    assert found.table("Risk by stratum")[0][8] == "vacuous"
+    quote = content.split('class="quote">')[1]
+    assert quote.startswith('<span class="status vacuous">vacuous</span> No useful')
 
 
 def test_ledger_assumptions_and_where_it_is_from(certificate):
@@ -82,7 +114,9 @@ def test_every_budget_is_that_of_the_plan():
         assert row[7] == f"{answer.objective.bound:.3f}"
         assert row[8] == "forecast"
     panels = [attrs for _, attrs in found.tags if attrs.get("class") == "budget"]
-    assert [panel["data-budget"] for panel in panels] == [str(a.budget) for a in plan.budgets]
+    assert [panel["data-units"] for panel in panels] == [
+        f"{a.budget:,} units" for a in plan.budgets
+    ]
     slider = next(attrs for tag, attrs in found.tags if tag == "input")
     assert slider["max"] == str(len(plan.budgets) - 1)
     assert Plan.from_dict(found.data["document-0-json"]) == plan
@@ -100,7 +134,11 @@ def test_a_warning_of_a_plan_is_not_to_be_missed():
 
 def test_several_certificates_share_a_page_but_not_a_confidence(certificate):
     _, found = made(certificate, dataclasses.replace(certificate, seed=1), hand_made_plan())
-    assert len(found.table("On this page")) == 3
+    rows = found.table("On this page")
+    assert len(rows) == 3
+    # of strata at 0.2329 and 0.9333 the worse; where it is from, as both have one title
+    assert rows[0][1:3] == [up(certificate.strata[1].risk_bound[1]), "–"]
+    assert "run/certificate.json" in rows[0][0]
     assert "all of them hold together with at least 90 % confidence" in found.text
     ids = [attrs["id"] for _, attrs in found.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
@@ -149,3 +187,17 @@ def test_a_hundred_strata_take_seconds_at_most():
 
 def test_the_same_documents_give_the_same_page(certificate):
     assert made(certificate)[0] == made(certificate)[0]
+
+
+def test_the_least_bound_is_drawn_at_its_number_not_on_the_forecast_curve():
+    plan = hand_made_plan(budgets=(1000,))
+    (answer,) = plan.budgets
+    gap = Quantity(value=0.2, interval=None, status="certificate")
+    parts = dataclasses.replace(answer.objective, generalization_gap=gap)
+    lower = dataclasses.replace(plan, budgets=(dataclasses.replace(answer, objective=parts),))
+    # in a chart from 274 at 0 to 34 at the top, less half of the square
+    top = 1.05 * max(*answer.by_difficulty.bound, *answer.by_difficulty.upper)
+    for drawn in (plan, lower):
+        squares = [a for t, a in made(drawn)[1].tags if t == "rect" and "least" in a["class"]]
+        wanted = 274 - 240 * drawn.budgets[0].objective.bound / top - 4.5
+        assert float(squares[1]["y"]) == pytest.approx(wanted, abs=0.06)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pacbayes.certificate import CertifiedObject
-from pacbayes.report.statements import guarantee
+from pacbayes.report.statements import guarantee, kind, verdict
 from tests.report.certificates import kl_certificate, kl_stratum
 from tests.test_certificate import make
 
@@ -13,9 +13,10 @@ from tests.test_certificate import make
 def test_one_stratum():
     sentence = guarantee(kl_certificate(kl_stratum(risk_bound=(0.0, 0.24001))))
     assert sentence == (
-        "With 95 % confidence, the model “easy”, with weights drawn afresh from its posterior for "
-        "every prediction, fails to reproduce the reference completion by greedy decoding on at "
-        "most 24.1 % (easy) of fresh examples."
+        "With 95 % confidence, under the assumptions of its certificate, the model “easy”, with "
+        "weights drawn afresh from its posterior for every prediction, fails to reproduce the "
+        "reference completion by greedy decoding on at most 24.1 % (easy) of fresh examples from "
+        "the source of its data."
     )
 
 
@@ -31,7 +32,10 @@ def test_numbers_are_never_below_the_bounds():
 def test_many_strata_are_named_by_the_best_and_the_worst():
     strata = [kl_stratum(name=f"s{i}", risk_bound=(0.0, 0.1 + i / 50)) for i in range(20)]
     sentence = guarantee(kl_certificate(*strata))
-    assert "48.0 % (s19) in the worst of 20 strata and 10.1 % (s0) in the best" in sentence
+    assert (
+        "at most 48.0 % of fresh examples from the source of its data in the worst of 20 strata "
+        "(s19) and 10.1 % in the best (s0), in all strata at once." in sentence
+    )
     assert "s7" not in sentence
 
 
@@ -39,9 +43,11 @@ def test_many_strata_are_named_by_the_best_and_the_worst():
 def test_a_vacuous_stratum_is_said_to_be(upper):
     vacuous = kl_stratum(name="hard", risk_bound=(0.0, upper), vacuous=upper == 1)
     sentence = guarantee(kl_certificate(kl_stratum(), vacuous))
-    assert sentence.endswith("Nothing is guaranteed in hard: the bound there is 1, or nearly.")
+    assert sentence.endswith("; no useful upper bound is guaranteed in hard: it is 1, or nearly.")
     assert "(hard)" not in sentence
-    assert guarantee(kl_certificate(vacuous)).startswith("Nothing is guaranteed in hard")
+    assert guarantee(kl_certificate(vacuous)).startswith("No useful upper bound is guaranteed")
+    assert kind(kl_certificate(vacuous)) == "vacuous" == verdict(vacuous).removeprefix("nearly ")
+    assert kind(kl_certificate(kl_stratum(), vacuous)) == "certificate"
 
 
 def test_other_losses_and_objects_are_not_said_to_be_what_they_are_not():

@@ -1,6 +1,7 @@
 """The verifier's own formulas against exact sums, and against the package's bounds."""
 
 import math
+import time
 from fractions import Fraction
 
 import pytest
@@ -49,6 +50,20 @@ def test_binomial_tail_is_its_sum(k, n, p):
     exact = Fraction(p)
     tail = sum(math.comb(n, j) * exact**j * (1 - exact) ** (n - j) for j in range(k + 1))
     assert close(_log_at_most(k, n, arb(p)).exp(), tail)
+
+
+@pytest.mark.parametrize("n", [10**7, 10**15])
+def test_far_tails_of_many_trials_are_told_at_once(n):
+    began, log_delta = time.process_time(), arb(0.025).log()
+    none, few = (binomial_margin(k, n, log_delta, above=True) for k in (0, 288))
+    exact = 1 - (log_delta / n).exp()  # of no errors
+    assert none(exact * (1 - 2.0**-40)) < 0 < none(exact * (1 + 2.0**-40))
+    for k in range(1, 60):
+        assert few(arb(2) ** -k).is_finite()
+    mirrored = binomial_margin(n - 288, n, log_delta, above=False)
+    assert few(arb(400) / n) > 0 > few(arb(300) / n)
+    assert mirrored(1 - arb(400) / n) > 0 > mirrored(1 - arb(300) / n)
+    assert time.process_time() - began < 2
 
 
 def agrees(side, value, margin):
