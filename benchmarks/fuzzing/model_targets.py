@@ -214,6 +214,7 @@ _HOSTILE_TEMPLATES = (
 
 
 def _templates(_: Path) -> list[bytes]:
+    made.model_files()  # an import that takes too long must not be cut off
     return [template.encode() for template in _HOSTILE_TEMPLATES]
 
 
