@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from pacbayes.bets import bet_from, log_shares, shares_of
 from pacbayes.bounds import certified
 from pacbayes.certificate import Bet
-from pacbayes.files import replace_file, write_atomically
+from pacbayes.files import open_file, replace_file, write_atomically
 from pacbayes.team import ALONE, Team
 
 FloatArray = npt.NDArray[np.float64]
@@ -145,7 +146,13 @@ class DrawStore:
             write_atomically(self._folder / "key.json", text.encode())
 
     def get(
-        self, stratum: int, draw: int | str, make: Callable[[], FloatArray], *, of: str = ""
+        self,
+        stratum: int,
+        draw: int | str,
+        make: Callable[[], FloatArray],
+        *,
+        shape: tuple[int, ...],
+        of: str = "",
     ) -> FloatArray:
         """The stored losses of one pass, or those that `make` gives, which are then stored.
 
@@ -153,11 +160,12 @@ class DrawStore:
             stratum: Number of the stratum.
             draw: Number of the pass, or the name of what is stored otherwise.
             make: Gives its losses.
+            shape: Numbers of losses and of units.
             of: Hash of what the losses are a function of beyond the store's dependencies.
         """
         part = draw if isinstance(draw, str) else f"pass{draw}"
         name = f"stratum{stratum}.{part}{of and '.'}{of}.npy"
-        stored = self._team.led(lambda: self._read(name))
+        stored = self._team.led(lambda: self._read(name, shape))
         if stored is not None:
             return stored
         losses = make()
@@ -174,12 +182,23 @@ class DrawStore:
             np.save(content, values, allow_pickle=False)
             replace_file(self._folder / name, content.getvalue())
 
-    def _read(self, name: str) -> FloatArray | None:
+    def _read(self, name: str, shape: tuple[int, ...]) -> FloatArray | None:
         """What is stored, None if nothing is or it is damaged: then it is made once more."""
-        if self._folder is None:
-            return None
-        try:
-            stored = np.load(self._folder / name, allow_pickle=False)
-            return np.asarray(stored, dtype=np.float64)
-        except (OSError, ValueError, EOFError, TypeError):
-            return None
+        return None if self._folder is None else _stored(self._folder / name, shape)
+
+
+def _stored(path: Path, shape: tuple[int, ...]) -> FloatArray | None:
+    """The numbers in an npy file that was written here; nothing else is looked into."""
+    header = io.BytesIO()
+    told = {"descr": "<f8", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, told)
+    start, size = header.getvalue(), 8 * math.prod(shape)
+    try:
+        with open_file(path) as file:
+            content = file.read(len(start) + size + 1)
+    except OSError:
+        return None
+    if not content.startswith(start) or len(content) != len(start) + size:
+        return None
+    losses = np.frombuffer(content, "<f8", offset=len(start)).reshape(shape).astype(np.float64)
+    return losses if bool(np.isfinite(losses).all()) else None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pacbayes.printable import printable
 
 _LONGEST = 2000
 """Characters of a message; what it quotes of the input may have any length."""
+_LONGEST_REASON = 300
 
 
 class InputError(ValueError):
@@ -50,3 +53,28 @@ class ProcessLostError(RuntimeError):
 def _shortened(text: str) -> str:
     half = _LONGEST // 2
     return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
+
+
+@contextmanager
+def refusing(
+    what: str, *, path: str | Path | None = None, line: int | None = None
+) -> Iterator[None]:
+    """A context in which any error of a library that reads input is an `InputError`.
+
+    Libraries fail on damaged files in as many ways as there are files.
+
+    Args:
+        what: What is wrong then; the library's own words are added.
+        path: The file or folder that is read.
+        line: The 1-based line in it.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except BaseException as error:
+        # a library in Rust that panics raises no Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{what} ({reason[:_LONGEST_REASON]}).", path=path, line=line) from None

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pacbayes.errors import InputError
+from pacbayes.errors import InputError, refusing
 from pacbayes.files import write_atomically
 from pacbayes.mini_batches import MiniBatch
 from pacbayes.models.fine_tuned import FineTuned
@@ -237,21 +237,18 @@ class _Run:
     def load(self, path: Path) -> None:
         if not path.is_file():
             return
-        try:
+        damaged = "is damaged; delete it to optimise from the start"
+        with refusing(damaged, path=path), torch.no_grad():
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception:  # unpickling fails in as many ways as there are pickles
-            damaged = "is damaged; delete it to optimise from the start."
-            raise InputError(damaged, path=path) from None
-        with torch.no_grad():
             for name, mean in self.means.items():
                 mean.copy_(state["means"][name])
             self._log_sigmas.copy_(state["log_sigmas"])
             if self._for_weights is not None:
                 for name, squares in self._for_weights.squares.items():
                     squares.copy_(state["squares"][name])
-        self._risks = state["risks"]
-        self._adam.load_state_dict(state["adam"])
-        self.step = state["step"]
+            self._risks = state["risks"]
+            self._adam.load_state_dict(state["adam"])
+            self.step = int(state["step"])
 
 
 def _log_sigmas(scales: Scales, means: Mapping[str, Tensor], *, for_weights: bool) -> Tensor:

@@ -113,6 +113,7 @@ class Sampler:
                 self.stratum,
                 draw,
                 lambda: self.scorer.under_noise(self.units, self.sigmas, key=key, draw=draw),
+                shape=(len(self.scorer.losses), len(self.units)),
             )
 
         losses = np.stack([one_pass(draw) for draw in range(self.passes)], axis=1)
@@ -162,7 +163,8 @@ class Sampler:
     def _centre(self, scorer: Scorer) -> FloatArray:
         """Scores without noise; kept, as a certificate states their mean."""
         name = "margins" if MARGIN in scorer.losses else "centre"
-        return self.store.get(self.stratum, name, lambda: scorer.at_centre(self.units))
+        shape = len(scorer.losses), len(self.units)
+        return self.store.get(self.stratum, name, lambda: scorer.at_centre(self.units), shape=shape)
 
     def _key(self, stream: Stream) -> NoiseKey:
         return NoiseKey(seed=self.seed, stream=stream, stratum=self.stratum)
@@ -259,6 +261,7 @@ def sample_pairs(
             key.stratum,
             chunk,
             _scores(scorer, [units[i] for i in chosen], sigmas, key, chunk),
+            shape=(len(estimators), size),
             of=hashlib.sha256(chosen.astype("<i8").tobytes()).hexdigest()[:16],
         )
         for estimator, drawn in zip(estimators, losses, strict=True):

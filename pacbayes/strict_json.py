@@ -22,8 +22,12 @@ class MalformedError(JsonError):
 _TOO_DEEP = f"malformed JSON: nested too deeply, over {DEEPEST} levels"
 
 
-def parse(text: str) -> Any:
+def parse(text: str, *, constants: bool = False) -> Any:
     """Return the value written in `text`.
+
+    Args:
+        text: A document.
+        constants: Whether NaN, Infinity and numbers beyond floats are numbers.
 
     Raises:
         MalformedError: The text is not JSON, is nested too deeply, or has an integer too long to
@@ -36,7 +40,10 @@ def parse(text: str) -> Any:
     """
     try:
         value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite
+            text,
+            object_pairs_hook=_object,
+            parse_constant=None if constants else _no_constant,
+            parse_float=None if constants else _finite,
         )
     except JsonError:
         raise

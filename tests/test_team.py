@@ -199,7 +199,7 @@ def test_a_draw_store_is_read_and_written_by_the_first_alone(tmp_path):
     from pacbayes.draws import DrawStore
 
     store = DrawStore(tmp_path, {"a": 1}, Second(rank=1, size=2))
-    assert store.get(0, 0, lambda: pytest.fail("is not made again")).tolist() == [7.0] * 3
+    assert store.get(0, 0, lambda: pytest.fail("is made again"), shape=(3,)).tolist() == [7.0] * 3
     assert not list(tmp_path.iterdir())
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fuzzing.campaign import Outcome, attack
+from benchmarks.fuzzing.model_targets import MODEL_TARGETS
 from benchmarks.fuzzing.targets import TARGETS
 
 MEMORY = 6 * 2**30
 """Bytes of addresses the process may have: a file must not ask for more."""
+
+_ALL = {**TARGETS, **MODEL_TARGETS}
 
 
 def main() -> int:
@@ -23,8 +26,8 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     unhandled = 0
     listed = []
-    for name in options.target or TARGETS:
-        found = attack(TARGETS[name], options.inputs, options.seed)
+    for name in options.target or _ALL:
+        found = attack(_ALL[name], options.inputs, options.seed)
         unhandled += len(found.unhandled)
         listed.append(_described(found))
         for number, (_, content) in found.unhandled.items():
@@ -38,7 +41,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzzing", description=__doc__)
-    parser.add_argument("--target", action="append", choices=sorted(TARGETS), metavar="NAME")
+    parser.add_argument("--target", action="append", choices=sorted(_ALL), metavar="NAME")
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")

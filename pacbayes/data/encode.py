@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pacbayes.data.records import Message, Record
+from pacbayes.data.chat_templates import rendered
+from pacbayes.data.records import Record
+from pacbayes.errors import refusing
 
 _Ids = tuple[int, ...]
 _Mask = tuple[bool, ...]
@@ -70,7 +72,8 @@ def encode(record: Record, tokenizer: Any, *, max_length: int) -> Example:
         InputError: The record does not fit the tokenizer: an empty prompt without a start token,
             `messages` without a chat template, or a template that cannot be split into turns.
     """
-    ids, scored = _tokens(record, tokenizer)
+    with refusing("the tokenizer fails on this record", path=record.path, line=record.line):
+        ids, scored = _tokens(record, tokenizer)
     if len(ids) > max_length:
         return _unscorable(f"{len(ids)} tokens, longer than the context of {max_length}")
     if not any(scored):
@@ -151,7 +154,7 @@ def _conversation(record: Record, tokenizer: Any) -> tuple[_Ids, _Mask]:
 
 def _marked(record: Record, tokenizer: Any) -> tuple[_Ids, _Mask]:
     """Return tokens and mask of a conversation whose template marks what the model generates."""
-    out = _rendered(
+    out = rendered(
         record, tokenizer, record.messages, return_dict=True, return_assistant_tokens_mask=True
     )
     if not any(out["assistant_masks"]):
@@ -161,7 +164,7 @@ def _marked(record: Record, tokenizer: Any) -> tuple[_Ids, _Mask]:
 
 def _unmarked(record: Record, tokenizer: Any) -> tuple[_Ids, _Mask]:
     """Return tokens and mask of a conversation by what each assistant turn adds to the text."""
-    text: str = _rendered(record, tokenizer, record.messages, tokenize=False)
+    text: str = rendered(record, tokenizer, record.messages, tokenize=False)
     try:
         out = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     except NotImplementedError as error:
@@ -184,10 +187,10 @@ def _turns(record: Record, tokenizer: Any, text: str) -> list[tuple[int, int]]:
     spans = []
     for i, message in enumerate(record.messages):
         if message.role == "assistant":
-            before = _rendered(
+            before = rendered(
                 record, tokenizer, record.messages[:i], tokenize=False, add_generation_prompt=True
             )
-            through = _rendered(record, tokenizer, record.messages[: i + 1], tokenize=False)
+            through = rendered(record, tokenizer, record.messages[: i + 1], tokenize=False)
             if not (through.startswith(before) and text.startswith(through)):
                 raise record.error(
                     f"the chat template writes message {i + 1} differently once more follows, so "
@@ -202,12 +205,3 @@ def _up_to_end_token(turn: Sequence[int], ids: _Ids, end: int | None) -> Sequenc
     """Drop what follows the turn's end token: templates add a newline that nobody generates."""
     ends = [k for k, t in enumerate(turn) if ids[t] == end]
     return turn[: ends[-1] + 1] if ends else turn
-
-
-def _rendered(record: Record, tokenizer: Any, messages: Sequence[Message], **options: Any) -> Any:
-    turns = [{"role": message.role, "content": message.content} for message in messages]
-    try:
-        return tokenizer.apply_chat_template(turns, **options)
-    except Exception as error:  # templates raise what they like, such as on a role they lack
-        reason = " ".join(str(error).split())
-        raise record.error(f"the chat template refuses this conversation: {reason}.") from error

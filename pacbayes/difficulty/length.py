@@ -14,7 +14,7 @@ from typing import Any
 
 from pacbayes.data.records import Record, sha256_of
 from pacbayes.difficulty.scores import Item, Layout, Score, Scorer
-from pacbayes.errors import InputError
+from pacbayes.errors import InputError, refusing
 
 Count = Callable[[Sequence[str]], list[int]]
 
@@ -82,16 +82,14 @@ def by_tokens(tokenizer: Path, layout: Layout) -> LengthScorer:
             "no such file; give the folder of a model whose tokenizer was saved as tokenizer.json.",
             path=path,
         )
-    try:
+    with refusing("cannot be read as a tokenizer", path=path):
         read = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises bare Exceptions on damaged files
-        reason = " ".join(str(error).split())
-        raise InputError(f"cannot be read as a tokenizer ({reason[:200]}).", path=path) from None
     read.no_truncation()
     read.no_padding()
 
     def count(texts: Sequence[str]) -> list[int]:
-        encoded = read.encode_batch_fast(list(texts), add_special_tokens=False)
+        with refusing("the tokenizer fails on a text", path=path):
+            encoded = read.encode_batch_fast(list(texts), add_special_tokens=False)
         return [len(encoding.ids) for encoding in encoded]
 
     unit = {"unit": "tokens", "tokenizer": sha256_of(path)}

@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pacbayes.errors import InputError
+from pacbayes.errors import InputError, refusing
 from pacbayes.models import folder as folders
+from pacbayes.models.adapter_config import check_adapter_config, initialisation, lora_options
 from pacbayes.models.draw_mode import noise_of
 from pacbayes.models.fine_tuned import FineTuned
 from pacbayes.models.loading import (
+    NOTES,
     PRIOR_NOISE,
     TRAINED_SET,
     OpenOptions,
@@ -29,7 +31,6 @@ from pacbayes.models.loading import (
 )
 
 _DATA_FREE_INITS = (True, False, "gaussian", "orthogonal")
-_BASE_CHANGING_INITS = ("pissa", "olora", "loftq", "lora_ga", "corda")
 
 
 def open_adapter(options: OpenOptions) -> FineTuned:
@@ -38,16 +39,13 @@ def open_adapter(options: OpenOptions) -> FineTuned:
     Raises:
         InputError: See `open_fine_tuned`.
     """
-    config = folders.read_json(options.checkpoint / folders.ADAPTER_CONFIG)
-    check_adapter_kind(config, options.checkpoint)
+    config, tensors = read_adapter(options)
     _check_adapter_init(config, options)
-    tensors = folders.read_tensors(options.checkpoint, allow_pickle=options.allow_pickle)
-    check_adapter_tensors(tensors, options.checkpoint)
     base_folder = base_folder_of(config, options)
     notes = read_notes(options.checkpoint)
     base = load_model(base_folder, options)
     tokenizer = load_tokenizer(options.checkpoint, base_folder, base)
-    model = load_adapter(base, tensors, options)
+    model = load_adapter(base, config, tensors, options)
     factors = _factors(model, tensors, options.checkpoint)
     initial = _initial_adapter(notes, options)
     source = source_of(base_folder, options)
@@ -79,41 +77,32 @@ def open_adapter(options: OpenOptions) -> FineTuned:
     )
 
 
+def read_adapter(options: OpenOptions) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Configuration and factors of an adapter, which belong together.
+
+    Raises:
+        InputError: They cannot be read, or are not of a plain LoRA adapter.
+    """
+    config = folders.read_json(options.checkpoint / folders.ADAPTER_CONFIG)
+    tensors = folders.read_tensors(options.checkpoint, allow_pickle=options.allow_pickle)
+    check_adapter_tensors(tensors, options.checkpoint)
+    check_adapter_config(config, tensors, options.checkpoint)
+    return config, tensors
+
+
 def factor_scales(factors: Mapping[str, nn.Linear]) -> dict[str, float]:
     """Each factor's own scale in the prior: that of A's usual initial values, 1/√(3 fan-in)."""
     return {name: (3 * module.in_features) ** -0.5 for name, module in factors.items()}
 
 
-def check_adapter_kind(config: Mapping[str, Any], checkpoint: Path) -> None:
-    """Checks that an adapter is a LoRA adapter of an unchanged base model."""
-    path = checkpoint / folders.ADAPTER_CONFIG
-    if config.get("peft_type") != "LORA":
-        raise InputError(
-            f"`peft_type` is {config.get('peft_type')!r}; only LORA adapters can be read.",
-            path=path,
-        )
-    init = _initialisation(config)
-    if isinstance(init, str) and init.startswith(_BASE_CHANGING_INITS):
-        raise InputError(
-            f"`init_lora_weights` is {init!r}, which also changes the base weights; convert the "
-            "adapter to a plain LoRA first.",
-            path=path,
-        )
-
-
 def _check_adapter_init(config: Mapping[str, Any], options: OpenOptions) -> None:
-    init = _initialisation(config)
+    init = initialisation(config)
     if init not in _DATA_FREE_INITS and options.prior is None:
         raise InputError(
             f"`init_lora_weights` is {init!r}, which looks at data; give the initial adapter, "
             "made from data disjoint from the certification data, as --prior.",
             path=options.checkpoint / folders.ADAPTER_CONFIG,
         )
-
-
-def _initialisation(config: Mapping[str, Any]) -> Any:
-    init = config.get("init_lora_weights", True)
-    return init.lower() if isinstance(init, str) else init
 
 
 def check_adapter_tensors(tensors: Mapping[str, Tensor], checkpoint: Path) -> None:
@@ -136,43 +125,45 @@ def base_folder_of(config: Mapping[str, Any], options: OpenOptions) -> Path:
     if options.base is not None:
         folder = options.base
     else:
-        named = config.get("base_model_name_or_path")
-        if not named:
+        named, path = config.get("base_model_name_or_path"), options.checkpoint
+        if not isinstance(named, str) or not named:
             raise InputError(
                 "names no base model; give its folder as --base.",
-                path=options.checkpoint / folders.ADAPTER_CONFIG,
+                path=path / folders.ADAPTER_CONFIG,
             )
-        beside = options.checkpoint / str(named)
-        folder = beside if beside.is_dir() else Path(str(named))
-        if not folder.is_dir():
+        beside = path / named
+        folder = beside if folders.is_folder(beside) else Path(named)
+        if not folders.is_folder(folder):
             raise InputError(
-                f"names the base model {named!r}, which is no folder here; download it and give "
-                "its folder as --base (nothing is fetched over the network).",
-                path=options.checkpoint / folders.ADAPTER_CONFIG,
+                f"names the base model {named[:200]!r}, which is no folder here; download it and "
+                "give its folder as --base (nothing is fetched over the network).",
+                path=path / folders.ADAPTER_CONFIG,
             )
     if folders.config_name(folder) != folders.FULL_CONFIG:
         raise InputError("is an adapter; the base must be a full model.", path=folder)
     return folder
 
 
-def load_adapter(base: nn.Module, tensors: Mapping[str, Tensor], options: OpenOptions) -> nn.Module:
+def load_adapter(
+    base: nn.Module, config: Mapping[str, Any], tensors: Mapping[str, Tensor], options: OpenOptions
+) -> nn.Module:
     """The base with an adapter on it, all of whose tensors are those given."""
-    from peft import LoraConfig, PeftModel, get_peft_model_state_dict
+    from peft import (
+        LoraConfig,
+        get_peft_model,
+        get_peft_model_state_dict,
+        set_peft_model_state_dict,
+    )
 
-    checkpoint = str(options.checkpoint)
-    try:
-        config = LoraConfig.from_pretrained(checkpoint)
-        config.base_model_name_or_path = None
-        model = PeftModel.from_pretrained(base, checkpoint, config=config, torch_device="cpu")
-    except Exception as error:  # an adapter can misfit in as many ways as there are layers
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"does not fit the base model ({reason[:300]}); is it the base it was trained on?",
-            path=options.checkpoint,
-        ) from None
+    what = "does not fit the base model; is it the base it was trained on?"
+    with refusing(what, path=options.checkpoint):
+        lora = LoraConfig(**lora_options(config, tensors), inference_mode=True)
+        model = get_peft_model(base, lora)
     expected = get_peft_model_state_dict(model)
     same_tensors(tensors, expected, options.checkpoint, "the model that its config describes")
-    return model
+    with refusing(what, path=options.checkpoint):
+        set_peft_model_state_dict(model, dict(tensors))
+    return model.eval()
 
 
 def _factors(
@@ -192,7 +183,11 @@ def _initial_adapter(notes: Mapping[str, Any], options: OpenOptions) -> Path | N
     if options.prior is not None:
         return options.prior
     named = notes.get("initial_adapter")
-    return None if named is None else options.checkpoint / str(named)
+    if not isinstance(named, (str, type(None))):
+        raise InputError(
+            "`initial_adapter` must be the path of a folder.", path=options.checkpoint / NOTES
+        )
+    return None if named is None else options.checkpoint / named
 
 
 def _adapter_prior(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from pacbayes.errors import InputError
+from pacbayes import strict_json
+from pacbayes.errors import InputError, refusing
+from pacbayes.files import read_file
+from pacbayes.weights_file import read_weights_file
 
 ADAPTER_CONFIG = "adapter_config.json"
 FULL_CONFIG = "config.json"
@@ -22,6 +25,7 @@ _DEFINING = (
     *("merges.txt", "vocab.txt", "spiece.model"),
 )
 _PICKLES = {ADAPTER_CONFIG: "adapter_model.bin", FULL_CONFIG: "pytorch_model.bin"}
+_NO_WEIGHTS = (torch.complex64, torch.complex128)
 
 
 def config_name(folder: Path) -> str:
@@ -30,11 +34,11 @@ def config_name(folder: Path) -> str:
     Raises:
         InputError: The folder is missing, is a file, or holds no model or several.
     """
-    if not folder.exists():
-        raise InputError(
-            "no such folder; give the folder that `save_pretrained` wrote.", path=folder
-        )
-    if not folder.is_dir():
+    if not is_folder(folder):
+        if not os.path.lexists(folder):
+            raise InputError(
+                "no such folder; give the folder that `save_pretrained` wrote.", path=folder
+            )
         raise InputError("is a file; give the folder that it lies in.", path=folder)
     for name in (ADAPTER_CONFIG, FULL_CONFIG):
         if (folder / name).is_file():
@@ -47,13 +51,25 @@ def config_name(folder: Path) -> str:
     raise InputError(f"has neither {ADAPTER_CONFIG} nor {FULL_CONFIG}.", path=folder)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; anything else is an InputError naming the file."""
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; a name that no folder can have is that of none."""
+    return os.path.isdir(path)
+
+
+def read_json(path: Path, *, constants: bool = False) -> dict[str, Any]:
+    """A JSON object from a file; anything else is an InputError naming the file.
+
+    Args:
+        path: The file.
+        constants: Whether NaN and Infinity are numbers, as transformers writes them.
+    """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = strict_json.parse(read_file(path).decode(), constants=constants)
     except FileNotFoundError:
         raise InputError("no such file.", path=path) from None
-    except (ValueError, RecursionError) as error:
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}.", path=path) from None
+    except (strict_json.JsonError, UnicodeDecodeError) as error:
         raise InputError(f"not valid JSON: {error}.", path=path) from None
     if not isinstance(value, dict):
         raise InputError("must hold a JSON object.", path=path)
@@ -90,58 +106,85 @@ def weight_files(folder: Path, *, allow_pickle: bool = False) -> list[Path]:
 
 
 def _shards(folder: Path, index: Path) -> list[Path]:
-    weight_map = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise InputError("has no `weight_map`.", path=index)
-    names = sorted({str(name) for name in weight_map.values()})
+    names = sorted(set(_weight_map(index).values()))
     for name in names:
-        if Path(name).name != name:
-            raise InputError(f"names the shard {name!r}, which is outside the folder.", path=index)
-        if not (folder / name).is_file():
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise InputError(
+                f"names the shard {name!r}, which is outside the folder or no safetensors file.",
+                path=index,
+            )
+        if not os.path.isfile(folder / name):
             raise InputError(f"names the shard {name!r}, which is missing.", path=index)
     return [folder / name for name in names]
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    """The shard of each tensor."""
+    found = read_json(index).get("weight_map")
+    if not isinstance(found, dict) or not found:
+        raise InputError("has no `weight_map`.", path=index)
+    if not all(isinstance(shard, str) for shard in found.values()):
+        raise InputError("`weight_map` must map names of tensors to names of files.", path=index)
+    return found
 
 
 def read_tensors(folder: Path, *, allow_pickle: bool = False) -> dict[str, Tensor]:
     """Every tensor of a checkpoint folder by name, on the CPU, as stored; all are finite.
 
     Raises:
-        InputError: A file that cannot be read, a tensor that is in two shards, NaN or infinity.
+        InputError: A file that cannot be read, a tensor that is in two shards or not in the one
+            that the index names, NaN or infinity.
     """
     tensors: dict[str, Tensor] = {}
+    shards: dict[str, str] = {}
     for path in weight_files(folder, allow_pickle=allow_pickle):
         for name, tensor in _read_file(path).items():
             if name in tensors:
                 raise InputError(f"repeats the tensor {name!r} of another shard.", path=path)
-            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-                raise InputError(
-                    f"the tensor {name!r} holds NaN or infinity; the training that wrote it "
-                    "diverged, take an earlier checkpoint.",
-                    path=path,
-                )
+            _check_numbers(name, tensor, path)
             tensors[name] = tensor
+            shards[name] = path.name
+    _check_index(folder, shards)
     return tensors
+
+
+def _check_numbers(name: str, tensor: Tensor, path: Path) -> None:
+    if tensor.dtype in _NO_WEIGHTS:
+        raise InputError(f"the tensor {name!r} is of the type {tensor.dtype}.", path=path)
+    if not tensor.is_floating_point():
+        return
+    # numbers of one byte have no test of their own
+    plain = tensor.float() if tensor.element_size() < 2 else tensor
+    if not bool(torch.isfinite(plain).all()):
+        raise InputError(
+            f"the tensor {name!r} holds NaN or infinity; the training that wrote it "
+            "diverged, take an earlier checkpoint.",
+            path=path,
+        )
+
+
+def _check_index(folder: Path, shards: Mapping[str, str]) -> None:
+    """What an index that was used says of each tensor."""
+    index = folder / f"{_STEMS[config_name(folder)]}.safetensors.index.json"
+    if index.with_name(index.name.removesuffix(".index.json")).is_file() or not index.is_file():
+        return
+    for name, shard in _weight_map(index).items():
+        if shards.get(name) != shard:
+            raise InputError(
+                f"names the tensor {name!r} in {shard!r}, which does not hold it.", path=index
+            )
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".bin":
         return _read_pickle(path)
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"cannot be read as safetensors ({error}); the file is truncated or damaged.",
-            path=path,
-        ) from None
+    what = "cannot be read as safetensors; the file is truncated or damaged"
+    return read_weights_file(path, what)[0]
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
-    try:
+    with refusing("cannot be read as a file of weights", path=path):
         value = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # unpickling fails in as many ways as there are pickles
-        reason = str(error).splitlines()[0]
-        raise InputError(f"cannot be read as a file of weights: {reason}", path=path) from None
     if not isinstance(value, dict) or not all(isinstance(v, Tensor) for v in value.values()):
         raise InputError("must hold a mapping from names to tensors.", path=path)
     return value

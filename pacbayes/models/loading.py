@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pacbayes.errors import InputError
+from pacbayes.errors import InputError, refusing
 from pacbayes.models import folder as folders
 from pacbayes.models.draw_mode import DrawMode
+from pacbayes.models.model_config import check_config, check_no_code
 
 NOTES = "pacbayes.json"
 """An optional file in a checkpoint folder, written by training that prepares for certification:
@@ -20,6 +21,9 @@ NOTES = "pacbayes.json"
 ``sigma_posterior`` (standard deviation by tensor name, used as one starting point)."""
 
 PRIOR_NOISE = "The noise noted with the prior was learned without the certification data."
+_SMALL = 1 << 20
+"""Numbers a model may have beside its weights, such as tables of positions."""
+
 TRAINED_SET = "Which tensors to train was decided without the certification data."
 
 
@@ -85,7 +89,7 @@ def same_tensors(
         if tensor.shape != before[name].shape:
             raise InputError(
                 f"the tensor {name!r} has shape {list(tensor.shape)}, but in {prior} "
-                f"{list(before[name].shape)}; prior and checkpoint must be one architecture.",
+                f"{list(before[name].shape)}; the two must be one architecture.",
                 path=checkpoint,
             )
 
@@ -100,11 +104,14 @@ def load_model(folder: Path, options: OpenOptions, *, spread: bool = True) -> An
     """
     from transformers import AutoModelForCausalLM
 
-    config = folders.read_json(folder / folders.FULL_CONFIG)
-    if "auto_map" in config:
-        raise InputError("needs code from its own folder, which is never run.", path=folder)
-    folders.read_tensors(folder, allow_pickle=options.allow_pickle)
-    try:
+    check_no_code(folder)
+    config = folders.read_json(folder / folders.FULL_CONFIG, constants=True)
+    tensors = folders.read_tensors(folder, allow_pickle=options.allow_pickle)
+    check_config(config, tensors, folder)
+    held = sum(tensor.numel() for tensor in tensors.values())
+    del tensors
+    _check_described(folder, held)
+    with refusing("cannot be loaded", path=folder):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(folder),
             dtype=getattr(torch, options.dtype),
@@ -114,15 +121,12 @@ def load_model(folder: Path, options: OpenOptions, *, spread: bool = True) -> An
             output_loading_info=True,
             use_safetensors=None if options.allow_pickle else True,
         )
-    except Exception as error:  # a folder can be wrong in as many ways as there are models
-        reason = " ".join(str(error).split())
-        raise InputError(f"cannot be loaded ({reason[:300]}).", path=folder) from None
     model, report = loaded
     for what in ("missing_keys", "mismatched_keys", "unexpected_keys"):
         if report.get(what):
             first = sorted(map(str, report[what]))[0]
             raise InputError(
-                f"{what.replace('_', ' ')}: {first} (config and weights do not belong together).",
+                f"{what.replace('_', ' ')}: {first!r} (config and weights do not belong together).",
                 path=folder,
             )
     _refuse_offloaded(model, folder)
@@ -141,9 +145,30 @@ def _refuse_offloaded(model: Any, folder: Path) -> None:
         )
 
 
+def _check_described(folder: Path, held: int) -> None:
+    """The model that a config describes has no more weights than the files; nothing is allocated.
+
+    A tensor that is used twice may count twice.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with refusing("cannot be loaded", path=folder), torch.device("meta"):
+        config = AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+        described: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        total = sum(p.numel() for p in (*described.parameters(), *described.buffers()))
+    if total > 2 * held + _SMALL:
+        raise InputError(
+            f"its config describes a model of {total} weights, but its files hold {held}; config "
+            "and weights do not belong together.",
+            path=folder,
+        )
+
+
 def load_tokenizer(first: Path, second: Path, model: Any) -> Any:
     """The checkpoint's own tokenizer if it has one, which must then agree with the other's."""
-    found = [_read_tokenizer(f) for f in (first, second) if (f / "tokenizer_config.json").is_file()]
+    found = [read_tokenizer(f) for f in (first, second) if (f / "tokenizer_config.json").is_file()]
     if not found:
         raise InputError(f"holds no tokenizer, and neither does {second}.", path=first)
     if len(found) == 2 and found[0].get_vocab() != found[1].get_vocab():
@@ -158,16 +183,19 @@ def load_tokenizer(first: Path, second: Path, model: Any) -> Any:
     return found[0]
 
 
-def _read_tokenizer(folder: Path) -> Any:
+def read_tokenizer(folder: Path) -> Any:
+    """The tokenizer in a folder, from nothing but its files.
+
+    Raises:
+        InputError: It cannot be read, or needs code.
+    """
     from transformers import AutoTokenizer
 
-    try:
+    check_no_code(folder)
+    with refusing("its tokenizer cannot be read", path=folder):
         return AutoTokenizer.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )
-    except Exception as error:  # tokenizers raise bare Exceptions on damaged files
-        reason = " ".join(str(error).split())
-        raise InputError(f"its tokenizer cannot be read ({reason[:200]}).", path=folder) from None
 
 
 def context_of(model: Any) -> int:
@@ -203,7 +231,7 @@ def suggested_sigmas(checkpoint: Path, covered: Mapping[str, object]) -> dict[st
         sigmas = {name: float(noted[name]) for name in covered if name in noted}
         if not all(0 < sigma < float("inf") for sigma in sigmas.values()):
             raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(
             "`sigma_posterior` must map tensor names to positive numbers.", path=checkpoint / NOTES
         ) from None

@@ -10,12 +10,7 @@ from torch import nn
 
 from pacbayes.errors import InputError
 from pacbayes.models import folder as folders
-from pacbayes.models.adapter import (
-    base_folder_of,
-    check_adapter_kind,
-    check_adapter_tensors,
-    load_adapter,
-)
+from pacbayes.models.adapter import base_folder_of, load_adapter, read_adapter
 from pacbayes.models.loading import (
     OpenOptions,
     Source,
@@ -64,14 +59,11 @@ def open_plain(options: OpenOptions) -> PlainModel:
 
 
 def _adapter(options: OpenOptions) -> PlainModel:
-    config = folders.read_json(options.checkpoint / folders.ADAPTER_CONFIG)
-    check_adapter_kind(config, options.checkpoint)
-    tensors = folders.read_tensors(options.checkpoint, allow_pickle=options.allow_pickle)
-    check_adapter_tensors(tensors, options.checkpoint)
+    config, tensors = read_adapter(options)
     base_folder = base_folder_of(config, options)
     base = load_model(base_folder, options)
     tokenizer = load_tokenizer(options.checkpoint, base_folder, base)
-    adapted: Any = options.place(load_adapter(base, tensors, options))
+    adapted: Any = options.place(load_adapter(base, config, tensors, options))
     return PlainModel(
         model=adapted.get_base_model(),  # its layers hold the adapter
         tokenizer=tokenizer,

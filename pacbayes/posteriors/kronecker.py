@@ -189,6 +189,8 @@ def _correlation_upper(what: str, factor: Tensor) -> float:
     factor = factor.detach().cpu().double()
     size = len(factor)
     rows = factor / factor.square().sum(1, keepdim=True).sqrt()
+    if not bool(torch.isfinite(rows).all()):  # a row of zeros, or of what has no square
+        raise InputError(_SINGULAR.format(what))
     roots = torch.linalg.svdvals(rows)
     # rounding of the rows and backward error of the decomposition, against the norm sqrt(size)
     error = (2 * size + 16) * _ULP * math.sqrt(size)

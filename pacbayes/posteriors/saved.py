@@ -14,7 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -24,6 +24,7 @@ from pacbayes.files import in_place_of
 from pacbayes.posteriors.checks import require_finite
 from pacbayes.posteriors.families import lookup, name_of
 from pacbayes.posteriors.family import Family
+from pacbayes.weights_file import read_weights_file
 
 SCHEMA = "pacbayes.posterior/1"
 _GROUPS = "groups"
@@ -75,7 +76,7 @@ def load(path: str | Path) -> Family:
             shape or not finite, a scale that is not positive, a singular factor, groups that are
             no partition; the file is named.
     """
-    tensors, metadata = _read(Path(path))
+    tensors, metadata = read_weights_file(Path(path), "cannot be read as a saved posterior")
     try:
         posterior = _build(_outline(metadata), tensors)
         for name, mean in posterior.means.items():
@@ -85,15 +86,6 @@ def load(path: str | Path) -> Family:
     except InputError as error:
         raise InputError(str(error), path=path) from error
     return posterior
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"cannot be read as a saved posterior ({error}).", path=path) from error
 
 
 def _outline(metadata: Mapping[str, str]) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pacbayes.verify.reading import UnreadableError
+from pacbayes.verify.reading import UnreadableError, content, strict
 from pacbayes.verify.tensors import Weights, rounded
 
 
@@ -65,6 +64,8 @@ def own_scales(
     values: Values, names: Sequence[str], prior: Path | None, *, adapter: bool
 ) -> dict[str, float]:
     """Scales of the tensors in the prior, up to their common factor, from the prior alone."""
+    for name in names:
+        _require_weights(values.after[name], n_axes=2 if adapter else None)
     noted = _noted(prior)
     if noted and all(name in noted for name in names):
         return {name: noted[name] for name in names}
@@ -77,13 +78,24 @@ def own_scales(
     return {name: scale or typical for name, scale in own.items()}
 
 
+def _require_weights(tensor: Weights, n_axes: int | None) -> None:
+    """At least one, and of a factor a matrix of them."""
+    if not tensor.size or n_axes not in (None, len(tensor.shape)):
+        raise UnreadableError(
+            f"{tensor.path}: the tensor {tensor.name!r} cannot have the shape {tensor.shape}."
+        )
+
+
 def _noted(prior: Path | None) -> dict[str, float]:
     """Noise that was learned with the prior."""
     path = None if prior is None else prior / "pacbayes.json"
     if path is None or not path.is_file():
         return {}
+    raw = content(path)
     try:
-        noted = json.loads(path.read_text(encoding="utf-8")).get("sigma_posterior", {})
-        return {name: float(scale) for name, scale in noted.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        noted = {k: float(v) for k, v in strict(raw).get("sigma_posterior", {}).items()}
+        if not all(0 < scale < math.inf for scale in noted.values()):
+            raise ValueError("a scale is not positive")
+        return noted
+    except (ValueError, AttributeError, TypeError, OverflowError) as error:
         raise UnreadableError(f"{path}: cannot be read ({error}).") from None

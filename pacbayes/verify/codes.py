@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pacbayes.verify.reading import UnreadableError
+from pacbayes.verify.reading import UnreadableError, content
 
 NAME = "code.bin"
 
@@ -110,10 +110,9 @@ def read_code(path: Path, sizes: Sequence[int]) -> Code:
     Raises:
         UnreadableError: It cannot be read, or is none.
     """
+    raw = content(path)
     try:
-        return decode("".join(f"{byte:08b}" for byte in path.read_bytes()), sizes)
-    except OSError as error:
-        raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
+        return decode("".join(f"{byte:08b}" for byte in raw), sizes)
     except (ValueError, MemoryError, OverflowError) as error:
         raise UnreadableError(f"{path}: is no code of this network ({error}).") from None
 

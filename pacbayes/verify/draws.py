@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from array import array
 from pathlib import Path
@@ -14,8 +13,8 @@ from flint import arb
 from pacbayes.verify.comparisons import Report
 from pacbayes.verify.core import PASSES, kl_margin
 from pacbayes.verify.pairs import check_pairs, share_of
-from pacbayes.verify.reading import UnreadableError, content
-from pacbayes.verify.tensors import read_rows
+from pacbayes.verify.reading import UnreadableError, content, strict
+from pacbayes.verify.tensors import read_losses
 
 
 def check_draws(document: dict[str, Any], report: Report, folder: Path) -> None:
@@ -61,13 +60,13 @@ def _key(document: dict[str, Any], folder: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def _read_key(path: Path) -> dict[str, Any]:
+    raw = content(path)
     try:
-        raw = content(path)
-        key: dict[str, Any] = json.loads(raw)
+        key: dict[str, Any] = strict(raw)
         if path.parent.name != hashlib.sha256(raw).hexdigest()[:16]:
             raise ValueError("it is not what its folder is named after")
         _require_shape(key)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UnreadableError(f"{path}: is no key of stored draws ({error!r}).") from None
     return key
 
@@ -136,7 +135,7 @@ def _check_centre(report: Report, i: int, stratum: dict[str, Any], place: Path, 
     path = next(filter(Path.is_file, paths), None)
     if path is None:
         return
-    found = _mean([read_rows(path)[row]])
+    found = _mean([read_losses(path, row)])
     where = f"strata[{i}].unperturbed_risk"
     close = math.isclose(stratum["unperturbed_risk"], found, rel_tol=1e-12, abs_tol=1e-15)
     report.holds(close, where, stratum["unperturbed_risk"], repr(found))
@@ -149,8 +148,8 @@ def _check_passes(document: dict[str, Any], report: Report, i: int, place: Path,
     said = PASSES.fullmatch(stratum["sampling"])
     if said is None:
         raise ValueError(stratum["sampling"])
-    paths = [place / f"stratum{i}.pass{number}.npy" for number in range(int(said[1]))]
-    losses = [read_rows(path)[row] for path in paths]
+    numbers = range(int(said[1]))
+    losses = [read_losses(place / f"stratum{i}.pass{number}.npy", row) for number in numbers]
     for part in losses:
         report.equal(f"{at}.n", stratum["n"], len(part))
     found = min(1.0, _mean(losses))

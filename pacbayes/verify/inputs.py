@@ -113,8 +113,9 @@ def count(path: Path) -> Counted:
     """
     groups: set[str] = set()
     records = alone = 0
+    lines = content(path).split(b"\n")
     try:
-        for number, line in enumerate(content(path).split(b"\n"), start=1):
+        for number, line in enumerate(lines, start=1):
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
             if not text:
                 continue
@@ -128,8 +129,6 @@ def count(path: Path) -> Counted:
             else:
                 whole = isinstance(group, float) and group.is_integer()
                 groups.add(str(int(group) if whole else group))
-    except OSError as error:
-        raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"{path}: is no JSONL: {error}.") from None
     return Counted(sha256=digest(path), n_records=records, n=alone + len(groups))

@@ -52,8 +52,10 @@ def check_drawn(
         return
     for i, group in enumerate(document["posterior"]["groups"]):
         name, size = group["name"], group["size"]
-        if name not in network or name not in values.after:
+        if name not in values.after or name not in network:
             raise UnreadableError(f"the network has no tensor {name!r} of the posterior.")
+        if network[name].size != values.after[name].size:
+            raise UnreadableError(f"the network's tensor {name!r} has another size.")
         scales: Sequence[float] = [group["sigma_posterior"]]
         if family == "diagonal" and file is not None:
             scales = file.scales(name)
@@ -107,6 +109,8 @@ def check_compressed(
     sizes = [values.after[name].size for name in names]
     code = read_code(network / NAME, sizes)
     report.equal("object.code_bits", document["object"]["code_bits"], code.n_bits)
+    if report.findings:
+        return
     scales = own_scales(values, names, prior, adapter=adapter)
     moved = shifts(code, sizes, [scales[name] for name in names])
     for name, shift in zip(names, moved, strict=True):

@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from pacbayes.verify.comparisons import Margin, Report
-from pacbayes.verify.tensors import read_rows
+from pacbayes.verify.reading import UnreadableError
+from pacbayes.verify.tensors import read_losses, read_row
 
 _LOGITS = tuple(-9 + 14 * k / 56 for k in range(57))
 _LAMS = tuple(1 / (1 + math.exp(-logit)) for logit in _LOGITS)
+
+_RATIO = 1e9
+"""Between probabilities of units; those of the package are within a few powers of ten."""
 
 Look = list[list[float]]
 """Pairs between two looks at the interval, those of one draw together: losses, or shares."""
@@ -45,8 +49,13 @@ class Pairs:
 
 
 def read_pairs(place: Path, stratum: int, row: int, block: int, n_draws: int) -> Pairs:
-    """The pairs in a folder of draws, as many as a certificate says."""
+    """The pairs in a folder of draws, as many as a certificate says.
+
+    Raises:
+        UnreadableError: A file cannot be read, or does not fit the others.
+    """
     stem, seen = f"stratum{stratum}", 0
+    centre = read_losses(place / f"{stem}.margins.npy", row)
     losses: list[Look] = []
     units: list[list[list[int]]] = []
     while seen < n_draws:
@@ -55,19 +64,39 @@ def read_pairs(place: Path, stratum: int, row: int, block: int, n_draws: int) ->
         if not found and losses:
             break  # fewer than it says
         path = found[0] if found else place / f"{stem}.pass{number}.npy"
-        values = read_rows(path)[row]
-        drawn = [int(i) for i in read_rows(place / f"{stem}.units{number}.npy")[0]]
+        values = read_losses(path, row)
+        drawn = _units(place / f"{stem}.units{number}.npy", len(values), len(centre))
         starts = range(0, len(values), block)
         losses.append([list(values[i : i + block]) for i in starts])
         units.append([drawn[i : i + block] for i in starts])
         seen += len(starts)
+    aims = place / f"{stem}.aims.npy"
+    aim = read_row(aims, 0)[row : row + 1]
+    if not aim or aim[0] < 0:
+        raise UnreadableError(f"{aims}: has no aim of this loss.")
     return Pairs(
-        centre=read_rows(place / f"{stem}.margins.npy")[row],
-        probabilities=read_rows(place / f"{stem}.probabilities.npy")[0],
-        aim=read_rows(place / f"{stem}.aims.npy")[0][row],
+        centre=centre,
+        probabilities=_probabilities(place / f"{stem}.probabilities.npy", len(centre)),
+        aim=aim[0],
         losses=losses,
         units=units,
     )
+
+
+def _units(path: Path, number: int, n: int) -> list[int]:
+    """As many units as there are losses."""
+    drawn = read_row(path, 0)
+    if len(drawn) != number or not all(0 <= i < n and i.is_integer() for i in drawn):
+        raise UnreadableError(f"{path}: must hold {number} numbers of units, below {n}.")
+    return [int(i) for i in drawn]
+
+
+def _probabilities(path: Path, n: int) -> Sequence[float]:
+    """One for each unit, up to their sum, and none out of proportion."""
+    found = read_row(path, 0)
+    if len(found) != n or not 0 < max(found) <= _RATIO * min(found):
+        raise UnreadableError(f"{path}: must hold {n} probabilities of one order of magnitude.")
+    return found
 
 
 class _Bets:

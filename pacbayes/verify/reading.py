@@ -12,7 +12,10 @@ _DEEPEST = 100
 
 
 class UnreadableError(ValueError):
-    """The file is no certificate and no plan at all."""
+    """A file is something else than it is given as. The message is one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -21,17 +24,11 @@ def read(path: str | Path) -> dict[str, Any]:
     Raises:
         UnreadableError: It cannot be read, or is no strict JSON or no object.
     """
+    raw = content(Path(path))
     try:
-        text = content(Path(path)).decode("utf-8-sig")
-        value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
-        )
-    except OSError as error:
-        raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
+        value = strict(raw.decode("utf-8-sig"))
+    except ValueError as error:
         raise UnreadableError(f"{path}: is no strict JSON: {error}.") from None
-    if _is_deep(value):
-        raise UnreadableError(f"{path}: is nested more than {_DEEPEST} levels deep.")
     if not isinstance(value, dict):
         raise UnreadableError(f"{path}: is no certificate and no plan.")
     return value
@@ -41,12 +38,31 @@ def content(path: Path) -> bytes:
     """The bytes of a file.
 
     Raises:
-        OSError: It cannot be read.
-        UnreadableError: It is a pipe or a device, which might never end.
+        UnreadableError: It cannot be read, or is a pipe or a device, which might never end.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise UnreadableError(f"{path}: is a pipe or a device, where a file is needed.")
-    return path.read_bytes()
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UnreadableError(f"{path}: is a pipe or a device, where a file is needed.")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
+
+
+def strict(text: str | bytes) -> Any:
+    """The value of a text in strict JSON.
+
+    Raises:
+        ValueError: It is something else, has a key twice, NaN or infinity, or is nested deeply.
+    """
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
+        )
+    except RecursionError:
+        value = None
+    if value is None or _is_deep(value):
+        raise ValueError(f"it is null, or nested more than {_DEEPEST} levels deep")
+    return value
 
 
 def _is_deep(value: Any) -> bool:

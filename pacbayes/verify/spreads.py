@@ -67,7 +67,10 @@ class PosteriorFile:
         if self.family == "per-group":
             groups: Mapping[str, Sequence[str]] = self.notes.get("groups", {})
             key = f"scales/{next((g for g, names in groups.items() if name in names), name)}"
-        return self._numbers(key)
+        scales = self._numbers(key)
+        if min(scales) <= 0:
+            raise UnreadableError(f"{self.path}: the tensor {key!r} must hold positive numbers.")
+        return scales
 
     def spread(self, name: str, size: int) -> Spread:
         """The noise of a tensor of so many weights."""

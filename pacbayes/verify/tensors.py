@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import math
+import os
+import re
+import stat
 import struct
 import sys
 from array import array
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pacbayes.verify.reading import UnreadableError
+from pacbayes.verify.reading import UnreadableError, content, strict
 
 _SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 _CONFIGS = {"adapter_config.json": "adapter_model", "config.json": "model"}
@@ -23,6 +25,15 @@ _DEFINING = (
     *("tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     *("vocab.json", "merges.txt", "vocab.txt", "spiece.model"),
 )
+_LARGEST = 2.0**128
+"""Weights are below it, as all of float32 are: sums of squares of such numbers are finite."""
+
+_ROWS = re.compile(
+    rb"\x93NUMPY(?:\x01\0..|[\x02\x03]\0....)"
+    rb"\{'descr': '<f8', 'fortran_order': False, 'shape': \((\d{1,15}), (\d{1,15})\), \} *\n",
+    re.DOTALL,
+)
+"""How numpy begins the file of a matrix of float64 in rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +41,11 @@ class Weights:
     """One tensor in a safetensors file."""
 
     path: Path
+    name: str
     dtype: str
     shape: tuple[int, ...]
     start: int
+    end: int
 
     @property
     def size(self) -> int:
@@ -43,8 +56,16 @@ class Weights:
         """All weights, exactly.
 
         Raises:
-            UnreadableError: They are no floating-point numbers of a known kind.
+            UnreadableError: They are no floating-point numbers of a known kind, or not finite.
         """
+        values = self._stored()
+        if not all(-_LARGEST < value < _LARGEST for value in values):
+            raise UnreadableError(
+                f"{self.path}: the tensor {self.name!r} holds NaN, infinity or numbers near it."
+            )
+        return values
+
+    def _stored(self) -> Sequence[float]:
         if self.dtype not in _SIZES:
             raise UnreadableError(f"{self.path}: holds numbers of the kind {self.dtype!r}.")
         with self.path.open("rb") as file:
@@ -68,9 +89,16 @@ def _array(code: str, raw: bytes) -> array[Any]:
 
 
 def rounded(values: Sequence[float], dtype: str) -> Sequence[float]:
-    """Weights as a model of that type holds them."""
+    """Weights as a model of that type holds them.
+
+    Raises:
+        UnreadableError: The type cannot hold one.
+    """
     if dtype == "float16":
-        return struct.unpack(f"<{len(values)}e", struct.pack(f"<{len(values)}e", *values))
+        try:
+            return struct.unpack(f"<{len(values)}e", struct.pack(f"<{len(values)}e", *values))
+        except OverflowError:
+            raise UnreadableError("a weight is beyond the range of float16.") from None
     if dtype == "bfloat16":
         bits = array("I", array("f", values).tobytes())
         # to nearest, ties to even
@@ -86,7 +114,7 @@ def read_weights(place: Path) -> dict[str, Weights]:
         UnreadableError: There is none, or its header contradicts itself.
     """
     found: dict[str, Weights] = {}
-    for path in weight_files(place) if place.is_dir() else [place]:
+    for path in weight_files(place) if os.path.isdir(place) else [place]:
         found |= _header(path)
     return found
 
@@ -104,35 +132,56 @@ def notes_in(path: Path) -> dict[str, Any]:
     try:
         said: dict[str, Any] = json.loads(notes["pacbayes"])
         return said | {"family": str(said["family"])}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UnreadableError(f"{path}: is no posterior; it names no family.") from None
 
 
 def _header(path: Path) -> dict[str, Weights]:
     try:
-        whole = path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is no file")
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            if length > min(whole - 8, 10**8):
+            if length > min(status.st_size - 8, 10**8):
                 raise ValueError("its header is longer than the file")
-            entries = json.loads(file.read(length))
+            entries = strict(file.read(length))
         entries.pop("__metadata__", None)
-        return {name: _entry(path, entry, 8 + length, whole) for name, entry in entries.items()}
+        found = {name: _entry(path, name, entry, 8 + length) for name, entry in entries.items()}
+        _check_places(list(found.values()), 8 + length, status.st_size)
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
         raise UnreadableError(f"{path}: is no safetensors file ({error}).") from None
+    return found
 
 
-def _entry(path: Path, entry: dict[str, Any], start: int, whole: int) -> Weights:
+def _entry(path: Path, name: str, entry: dict[str, Any], start: int) -> Weights:
     first, last = entry["data_offsets"]
-    shape = tuple(int(length) for length in entry["shape"])
-    tensor = Weights(path=path, dtype=entry["dtype"], shape=shape, start=start + first)
+    whole = (first, last, *entry["shape"])
+    if not all(type(number) is int and 0 <= number < 1 << 63 for number in whole):
+        raise ValueError("a shape or an offset is no whole number")
+    tensor = Weights(
+        path=path,
+        name=name,
+        dtype=str(entry["dtype"]),
+        shape=tuple(entry["shape"]),
+        start=start + first,
+        end=start + last,
+    )
     if tensor.dtype in _SIZES and last - first != tensor.size * _SIZES[tensor.dtype]:
         raise ValueError("a tensor's offsets are not those of its shape")
-    if not 0 <= first <= last <= whole - start:
-        raise ValueError("a tensor's offsets are outside the file")
     return tensor
+
+
+def _check_places(tensors: list[Weights], start: int, end: int) -> None:
+    """Tensors lie one after the other and fill the file."""
+    for tensor in sorted(tensors, key=lambda tensor: (tensor.start, tensor.end)):
+        if tensor.start != start or tensor.end < start:
+            raise ValueError("tensors overlap, or leave gaps")
+        start = tensor.end
+    if start != end:
+        raise ValueError("a tensor's offsets are outside the file, or leave a part of it out")
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -143,19 +192,34 @@ def weight_files(folder: Path) -> list[Path]:
     """
     for config, stem in _CONFIGS.items():
         single, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
-        if not (folder / config).is_file():
+        if not os.path.isfile(folder / config):
             continue
         if single.is_file():
             return [single]
         if index.is_file():
-            names = set(json.loads(index.read_text())["weight_map"].values())
-            return [folder / Path(name).name for name in sorted(names)]
+            return [folder / name for name in _shards(index)]
     raise UnreadableError(f"{folder}: holds no safetensors weights beside a config.")
+
+
+def _shards(index: Path) -> list[str]:
+    try:
+        names = set(strict(content(index))["weight_map"].values())
+        if not all(_is_shard(name) for name in names):
+            raise ValueError("it names a shard outside the folder")
+        return sorted(names)
+    except UnreadableError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UnreadableError(f"{index}: is no index of shards ({error}).") from None
+
+
+def _is_shard(name: str) -> bool:
+    return name == Path(name).name and name.endswith(".safetensors") and name.isprintable()
 
 
 def identity(place: Path) -> str:
     """SHA-256 of a file, or of what `sha256sum` prints of a folder's weights and definitions."""
-    if place.is_file():
+    if os.path.isfile(place):
         return digest(place)
     files = weight_files(place) + [place / n for n in _DEFINING if (place / n).is_file()]
     lines = "".join(f"{digest(path)}  {path.name}\n" for path in sorted(files))
@@ -176,27 +240,43 @@ def digest(path: Path) -> str:
 
 
 def read_rows(path: Path) -> list[array[float]]:
-    """The rows of a matrix of float64 in an npy file.
+    """The rows of a matrix of float64 in an npy file: at least one number, all finite.
 
     Raises:
         UnreadableError: It is something else.
     """
-    try:
-        raw = path.read_bytes()
-        if raw[:6] != b"\x93NUMPY":
-            raise ValueError("another kind of file")
-        wide = raw[6] > 1
-        (length,) = struct.unpack("<I" if wide else "<H", raw[8 : 12 if wide else 10])
-        start = (12 if wide else 10) + length
-        header = ast.literal_eval(raw[start - length : start].decode("latin-1"))
-        rows, columns = header["shape"]
-        if header["descr"] != "<f8" or header["fortran_order"]:
-            raise ValueError("not in rows of float64")
-        values = _array("d", raw[start:])
-        if len(values) != rows * columns:
-            raise ValueError("its size is not that of its shape")
-    except OSError as error:
-        raise UnreadableError(f"{path}: cannot be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError, SyntaxError, struct.error, IndexError) as error:
-        raise UnreadableError(f"{path}: is no npy file of losses ({error}).") from None
+    raw = content(path)
+    begins = _ROWS.match(raw)
+    if begins is None:
+        raise UnreadableError(f"{path}: is no npy file of losses (not in rows of float64).")
+    rows, columns = map(int, begins.groups())
+    if not 8 * rows * columns == len(raw) - begins.end() > 0:
+        raise UnreadableError(f"{path}: is no npy file of losses (its size is not its shape's).")
+    values = _array("d", raw[begins.end() :])
+    if not all(map(math.isfinite, values)):
+        raise UnreadableError(f"{path}: holds NaN or infinity.")
     return [values[i * columns : (i + 1) * columns] for i in range(rows)]
+
+
+def read_row(path: Path, row: int) -> array[float]:
+    """One of the rows.
+
+    Raises:
+        UnreadableError: See `read_rows`; or there are fewer.
+    """
+    rows = read_rows(path)
+    if row >= len(rows):
+        raise UnreadableError(f"{path}: has {len(rows)} rows, not {row + 1}.")
+    return rows[row]
+
+
+def read_losses(path: Path, row: int) -> array[float]:
+    """A row of losses.
+
+    Raises:
+        UnreadableError: See `read_row`; or one is outside [0, 1].
+    """
+    losses = read_row(path, row)
+    if min(losses) < 0 or max(losses) > 1:
+        raise UnreadableError(f"{path}: holds a loss outside [0, 1].")
+    return losses

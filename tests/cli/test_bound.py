@@ -46,9 +46,19 @@ def changed(tmp_path, good, name):
         weights.write_bytes(weights.read_bytes()[:300])
     if name == "pickle":
         weights.rename(weights.with_name("adapter_model.bin"))
-    if name == "config type":
-        config = copy / "base" / "config.json"
-        config.write_text(json.dumps(json.loads(config.read_text()) | {"hidden_size": "wide"}))
+    settings = {
+        "config type": ("base/config.json", {"hidden_size": "wide"}),
+        "remote code": ("base/config.json", {"auto_map": {"AutoModelForCausalLM": "evil.Model"}}),
+        "too large": ("base/config.json", {"hidden_size": 10**12}),
+        "rank": ("adapter/adapter_config.json", {"r": 10**9}),
+    }
+    if name in settings:
+        file, values = settings[name]
+        (copy / file).write_text(json.dumps(json.loads((copy / file).read_text()) | values))
+    if name == "shards":
+        (copy / "base" / "model.safetensors").rename(copy / "model.safetensors")
+        index = {"weight_map": {"a": "../model.safetensors"}}
+        (copy / "base" / "model.safetensors.index.json").write_text(json.dumps(index))
     if name == "nan":
         tensors = load_file(weights)
         tensors[min(k for k in tensors if "lora_B" in k)][0, 0] = float("nan")
@@ -74,6 +84,10 @@ def changed(tmp_path, good, name):
         "truncated": ({"--checkpoint": copy / "adapter"}, "truncated or damaged"),
         "pickle": ({"--checkpoint": copy / "adapter"}, "is a pickle"),
         "config type": ({"--checkpoint": copy / "adapter"}, "cannot be loaded"),
+        "remote code": ({"--checkpoint": copy / "adapter"}, "which is never run: `auto_map`"),
+        "too large": ({"--checkpoint": copy / "adapter"}, "but its files hold"),
+        "rank": ({"--checkpoint": copy / "adapter"}, "those of the weights are [4]"),
+        "shards": ({"--checkpoint": copy / "adapter"}, "outside the folder"),
         "nan": ({"--checkpoint": copy / "adapter"}, "holds NaN or infinity"),
         "shapes": ({"--checkpoint": copy / "full", "--prior": copy / "wide"}, "one architecture"),
         "messages": ({"--data": file}, "d.jsonl:1: "),
@@ -118,6 +132,7 @@ def changed(tmp_path, good, name):
 CASES = [
     *("missing folder", "no base", "malformed", "empty", "no completion", "missing file"),
     *("truncated", "pickle", "delta 0", "delta 1", "delta nan", "loss", "passes", "edges"),
+    *("remote code", "too large", "rank", "shards"),
     *("config type", "nan", "shapes", "messages", "out", "strata", "device", "held-out", "config"),
     *("prior split", "prior id", "prior scale", "tolerance", "levels"),
     *("family", "not learned", "groups", "group", "not covered"),

@@ -203,7 +203,7 @@ def test_turn_without_end_token_is_scored_to_its_last_character():
         (None, "need a chat template and the tokenizer has none"),
         (CHATML.replace("</s>\n", "{% if not loop.last %}</s>\n{% endif %}"), "differently once"),
         (CHATML.replace("<s>assistant", "<s>bot"), "differently once more follows"),
-        ("{{ raise_exception('no\nway') }}", "refuses this conversation: no way"),
+        ("{{ raise_exception('no\nway') }}", r"refuses this conversation \(no way\)"),
         (NOTHING_MARKED, "mark no token"),
     ],
 )
