@@ -1,32 +1,46 @@
-"""What the store of draws takes for a draw."""
+"""Stored losses are read back bit for bit, and what is anything else is made again."""
+
+import io
+import os
+import pickle
 
 import numpy as np
 import pytest
 
+from benchmarks.fuzzing.model_folders import Bomb
 from pacbayes.draws import DrawStore
 
-LOSSES = np.linspace(0, 1, 6).reshape(1, 6)
+LOSSES = np.random.default_rng(0).random((2, 5))
 
 
-def pickled(path):
-    np.save(path, np.array([{}], dtype=object), allow_pickle=True)
+def get(folder, make=lambda: pytest.fail("is made again"), shape=LOSSES.shape):
+    return DrawStore(folder, {"a": 1}).get(0, 0, make, shape=shape)
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda path: path.write_bytes(path.read_bytes()[:-1]),
-        lambda path: path.write_bytes(path.read_bytes()[:20]),
-        lambda path: path.write_bytes(b""),
-        pickled,
-    ],
-)
-def test_a_damaged_draw_is_drawn_again(tmp_path, damage):
-    store = DrawStore(tmp_path, {"seed": 1})
-    store.get(0, 0, LOSSES.copy)
+def as_npy(array):
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=True)
+    return content.getvalue()
+
+
+def test_stored_losses_come_back(tmp_path):
+    assert get(tmp_path, lambda: LOSSES) is LOSSES
+    assert get(tmp_path).tobytes() == LOSSES.tobytes()
+
+
+def test_anything_else_is_made_again(tmp_path):
+    get(tmp_path, lambda: LOSSES)
     (path,) = tmp_path.glob("*/stratum0.pass0.npy")
-    assert store.get(0, 0, lambda: pytest.fail("is kept")).tolist() == LOSSES.tolist()
-    whole = path.read_bytes()
-    damage(path)
-    assert store.get(0, 0, LOSSES.copy).tolist() == LOSSES.tolist()
-    assert path.read_bytes() == whole
+    good, mark = path.read_bytes(), tmp_path / "mark"
+    bomb = np.full((2, 5), None)
+    bomb[0, 0] = Bomb(mark)
+    arrays = (bomb, LOSSES.astype("f4"), LOSSES.T, LOSSES[:1], np.where(LOSSES > 0.5, np.nan, 0))
+    pickled = pickle.dumps(Bomb(mark))
+    for content in (*map(as_npy, arrays), good[:-1], good + b"0", b"", b"PK\x03\x04", pickled):
+        path.write_bytes(content)
+        assert get(tmp_path, lambda: LOSSES) is LOSSES
+        assert path.read_bytes() == good
+    path.unlink()
+    os.mkfifo(path)  # is not waited for
+    assert get(tmp_path, lambda: LOSSES) is LOSSES
+    assert not mark.exists()

@@ -102,7 +102,7 @@ def stopped_and_finished(
         with _small(out, fault):
             ended = launch(job.words, folder, fault)
             # its file system is gone with the context
-            wrong = [*_wrong_with(ended, fault, out, left), *unreadable(out)]
+            wrong = [*_wrong_with(ended, fault, job, out, left), *unreadable(out)]
             after = stamps(out)
         wrong += _lost(before, after) if fault.moment != "mount" else []
         landed = "after" if ended.code == 0 else "before" if after == before else "within"
@@ -118,15 +118,20 @@ def stopped_and_finished(
     return met
 
 
-def _wrong_with(ended: Ended, fault: Fault, out: Path, earlier: list[str]) -> Iterator[str]:
+def _wrong_with(
+    ended: Ended, fault: Fault, job: Job, out: Path, earlier: list[str]
+) -> Iterator[str]:
     """How the end of a run is not what it should be."""
+    codes = _CODES[fault.kind]
+    if job.workers and fault.moment == "byte":
+        codes = codes | _CODES["lost worker"]  # the limit can be met by one of them
     if "Traceback" in ended.said or "Exception ignored" in ended.said:
         yield f"a traceback: {ended.said}"
     if ended.orphans:
         yield "a process of its own outlived it"
     if ended.code == 0:
         return
-    if ended.code not in _CODES[fault.kind]:
+    if ended.code not in codes:
         yield f"exit code {ended.code}: {ended.said}"
     if fault.kind in ("SIGINT", "SIGTERM") and not ended.said.strip().endswith(_GO_ON):
         yield f"does not say how to go on: {ended.said}"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from pacbayes.cli.exit_codes import INTERRUPTED
+
+_SOON = 0.05
+"""Seconds after which a finalizer should be over."""
 
 SHELL = 128
 """What a shell adds to the number of the signal that ended a program."""
@@ -20,10 +24,12 @@ class Stop:
 
     Attributes:
         signal: The first signal that came, None if none did.
+        open: Whether the command is still running.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.open = True
 
     @property
     def code(self) -> int:
@@ -34,6 +40,11 @@ class Stop:
         """Note a signal and stop what is running, wherever it is."""
         self.signal = self.signal or number
         raise KeyboardInterrupt
+
+    def again(self) -> None:
+        """Send the signal once more, unless the command has ended."""
+        if self.signal is not None and self.open:
+            os.kill(os.getpid(), self.signal)
 
 
 @contextmanager
@@ -53,10 +64,32 @@ def stoppable() -> Iterator[Stop]:
         if handler is not signal.SIG_IGN:
             signal.signal(number, stop)
     try:
-        yield stop
+        with _nothing_swallowed(stop):
+            yield stop
     finally:
+        stop.open = False
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _nothing_swallowed(stop: Stop) -> Iterator[None]:
+    """A signal that comes in a finalizer, out of which Python lets no exception, comes again."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+            before(unraisable)
+            return
+        timer = threading.Timer(_SOON, stop.again)
+        timer.daemon = True
+        timer.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def deaf() -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -21,12 +22,23 @@ def of_a_library():
         raise RuntimeError("lost in C++") from error
 
 
+class Finalizer:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def of_a_finalizer():
+    Finalizer()
+    time.sleep(600)  # ends with the signal that comes again
+
+
 @pytest.mark.parametrize(
     ("stops", "code", "line"),
     [
         (lambda: os.kill(os.getpid(), signal.SIGINT), 130, GO_ON),
         (lambda: os.kill(os.getpid(), signal.SIGTERM), 143, GO_ON),
         (of_a_library, 130, GO_ON),
+        (of_a_finalizer, 143, GO_ON),
         (
             lambda: (_ for _ in ()).throw(WriteError("cannot be written: full.", path="out")),
             2,
