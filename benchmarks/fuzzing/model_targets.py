@@ -30,7 +30,7 @@ from pacbayes.models.loading import (
 )
 from pacbayes.models.model_config import check_config, check_no_code
 from pacbayes.models.plain import open_plain
-from pacbayes.verify.tensors import identity
+from pacbayes.verify.inputs.tensors import identity
 
 _ADAPTER, _FULL = folders.ADAPTER_CONFIG, folders.FULL_CONFIG
 _WEIGHTS = {_ADAPTER: "adapter_model.safetensors", _FULL: "model.safetensors"}

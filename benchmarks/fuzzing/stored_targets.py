@@ -18,7 +18,7 @@ from pacbayes.posteriors.kronecker import Kronecker
 from pacbayes.posteriors.low_rank import LowRank
 from pacbayes.posteriors.per_group import PerGroup
 from pacbayes.posteriors.saved import save
-from pacbayes.verify.tensors import read_losses, read_weights, rounded
+from pacbayes.verify.inputs.tensors import read_losses, read_weights, rounded
 
 
 def _posteriors(place: Path) -> list[bytes]:

@@ -23,10 +23,10 @@ from pacbayes.posteriors.isotropic import Isotropic
 from pacbayes.posteriors.low_rank import LowRank
 from pacbayes.posteriors.per_group import PerGroup
 from pacbayes.posteriors.saved import save
-from pacbayes.verify.codes import read_code, shifts
 from pacbayes.verify.comparisons import Report
-from pacbayes.verify.draws import check_draws
-from pacbayes.verify.weights import check_weights
+from pacbayes.verify.inputs.codes import read_code, shifts
+from pacbayes.verify.inputs.draws import check_draws
+from pacbayes.verify.inputs.weights import check_weights
 
 _HASH = "0" * 64
 _KEY = {

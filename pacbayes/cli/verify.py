@@ -71,7 +71,7 @@ def verify(
     from pacbayes.verify import verify as recompute
     from pacbayes.verify.inputs import posterior_beside
     from pacbayes.verify.plans import verify_plan
-    from pacbayes.verify.runs import check_runs
+    from pacbayes.verify.plans.runs import check_runs
 
     inputs = Inputs(
         checkpoint=checkpoint,

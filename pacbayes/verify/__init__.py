@@ -5,8 +5,8 @@ arithmetic (python-flint) and from the theorems as they are stated: an upper bou
 lies where its theorem refutes all risks, and not looser than need be if a little below it the
 theorem does not. Nothing is shared with the rest of the package but the format of the file.
 
-`core` is the whole of it for a certificate alone; `inputs` and what that imports look at the
-files a certificate was made from.
+`core` is the whole of it for a certificate alone; `inputs` looks at the files that one was made
+from, and `plans` at plans.
 """
 
 from pacbayes.verify.comparisons import TOLERANCE, Finding, Report

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pacbayes.verify
 
-FILES = sorted(Path(pacbayes.verify.__file__).parent.glob("*.py"))
+FILES = sorted(Path(pacbayes.verify.__file__).parent.rglob("*.py"))
 ALLOWED = {"pacbayes.schemas", "pacbayes.verify", "flint"}
 
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pacbayes.verify.centres import Values, at_zero, dtype_of, own_scales
 from pacbayes.verify.comparisons import Report
-from pacbayes.verify.factors import change_of_product
-from pacbayes.verify.networks import check_drawn
+from pacbayes.verify.inputs.centres import Values, at_zero, dtype_of, own_scales
+from pacbayes.verify.inputs.factors import change_of_product
+from pacbayes.verify.inputs.networks import check_drawn
+from pacbayes.verify.inputs.spreads import RELATIVE, PosteriorFile, check_spread
+from pacbayes.verify.inputs.tensors import read_weights
 from pacbayes.verify.reading import UnreadableError
-from pacbayes.verify.spreads import RELATIVE, PosteriorFile, check_spread
-from pacbayes.verify.tensors import read_weights
 
 _STEPS, _LOWEST = 32, -512
 """The prior's scales are 2^((k − 512)/32), k from 0."""

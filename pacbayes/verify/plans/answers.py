@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from pacbayes.verify.comparisons import TOLERANCE, Report
-from pacbayes.verify.observed import check_run, least_of, not_excluded, status_of
+from pacbayes.verify.plans.observed import check_run, least_of, not_excluded, status_of
 
 _PARTS = ("empirical_risk", "generalization_gap", "extrapolation_gap")
 _SHARES = 1e-6

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from pacbayes.cli import bound_main
 from pacbayes.verify import Inputs, UnreadableError, check_inputs, read, verify
-from pacbayes.verify.tensors import identity
+from pacbayes.verify.inputs.tensors import identity
 from tests.verify.test_tampering import at, dotted, edits, kin, kind_of, names, others, tampered
 
 FREE = {

@@ -12,9 +12,9 @@ from flint import arb
 
 from pacbayes.verify.comparisons import Report
 from pacbayes.verify.core import PASSES, kl_margin
-from pacbayes.verify.pairs import check_pairs, share_of
+from pacbayes.verify.inputs.pairs import check_pairs, share_of
+from pacbayes.verify.inputs.tensors import read_losses
 from pacbayes.verify.reading import UnreadableError, content, strict
-from pacbayes.verify.tensors import read_losses
 
 
 def check_draws(document: dict[str, Any], report: Report, folder: Path) -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from benchmarks.fuzzing.model_folders import Bomb
 from pacbayes.models import folder as folders
 from pacbayes.verify import UnreadableError
-from pacbayes.verify.tensors import identity, read_losses, read_rows, read_weights, rounded
+from pacbayes.verify.inputs.tensors import identity, read_losses, read_rows, read_weights, rounded
 
 KINDS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 

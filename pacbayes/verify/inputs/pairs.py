@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from pacbayes.verify.comparisons import Margin, Report
+from pacbayes.verify.inputs.tensors import read_losses, read_row
 from pacbayes.verify.reading import UnreadableError
-from pacbayes.verify.tensors import read_losses, read_row
 
 _LOGITS = tuple(-9 + 14 * k / 56 for k in range(57))
 _LAMS = tuple(1 / (1 + math.exp(-logit)) for logit in _LOGITS)

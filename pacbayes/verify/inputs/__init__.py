@@ -11,11 +11,11 @@ from typing import Any
 from flint import ctx
 
 from pacbayes.verify.comparisons import Report
-from pacbayes.verify.draws import check_draws
-from pacbayes.verify.networks import check_compressed
+from pacbayes.verify.inputs.draws import check_draws
+from pacbayes.verify.inputs.networks import check_compressed
+from pacbayes.verify.inputs.tensors import digest, identity, notes_in
+from pacbayes.verify.inputs.weights import check_weights
 from pacbayes.verify.reading import UnreadableError, content
-from pacbayes.verify.tensors import digest, identity, notes_in
-from pacbayes.verify.weights import check_weights
 
 _BITS = 128
 

@@ -14,7 +14,7 @@ from pacbayes.posteriors.per_group import PerGroup
 from pacbayes.posteriors.saved import save
 from pacbayes.verify import UnreadableError
 from pacbayes.verify.comparisons import Report
-from pacbayes.verify.spreads import PosteriorFile, check_spread
+from pacbayes.verify.inputs.spreads import PosteriorFile, check_spread
 
 MEANS = {"a": torch.zeros(3, 2), "b": torch.zeros(4)}
 GENERATOR = torch.Generator().manual_seed(1)

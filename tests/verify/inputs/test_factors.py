@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacbayes.verify.factors import change_of_product
+from pacbayes.verify.inputs.factors import change_of_product
 
 
 def moved(seed, rank, kind):

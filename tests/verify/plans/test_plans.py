@@ -18,7 +18,7 @@ from pacbayes.runs import Measured, RunSet, read_runs
 from pacbayes.schemas import leaves
 from pacbayes.verify import UnreadableError
 from pacbayes.verify.plans import verify_plan
-from pacbayes.verify.runs import check_runs
+from pacbayes.verify.plans.runs import check_runs
 from tests.pilots import TARGET, make_run, make_runs
 from tests.verify.making import HASH, made_plan
 from tests.verify.test_hostile import ODD

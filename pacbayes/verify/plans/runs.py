@@ -12,8 +12,8 @@ from statistics import NormalDist
 from typing import Any
 
 from pacbayes.verify.comparisons import TOLERANCE, Report
+from pacbayes.verify.inputs.tensors import digest
 from pacbayes.verify.reading import UnreadableError, read
-from pacbayes.verify.tensors import digest
 
 _RUN, _LINES, _CERTIFICATE = "run.json", "runs.jsonl", "certificate.json"
 _LEAST_KL = 0.01

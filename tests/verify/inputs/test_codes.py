@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pacbayes.objects.codebook import Codebook
 from pacbayes.objects.shift_code import Layout, ShiftCode, encode
-from pacbayes.verify.codes import decode, shifts, total
+from pacbayes.verify.inputs.codes import decode, shifts, total
 
 SHAPES = st.lists(st.integers(1, 90), min_size=1, max_size=3)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pacbayes.schemas import below
-from pacbayes.verify.centres import Values, at_zero, dtype_of, own_scales
-from pacbayes.verify.codes import NAME, read_code, shifts
 from pacbayes.verify.comparisons import Report
+from pacbayes.verify.inputs.centres import Values, at_zero, dtype_of, own_scales
+from pacbayes.verify.inputs.codes import NAME, read_code, shifts
+from pacbayes.verify.inputs.spreads import PosteriorFile
+from pacbayes.verify.inputs.tensors import Weights, read_weights
 from pacbayes.verify.reading import UnreadableError
-from pacbayes.verify.spreads import PosteriorFile
-from pacbayes.verify.tensors import Weights, read_weights
 
 DRAWN = 1e-5
 """Of the log density of a network that was rounded when it was written, in nats for each root of

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pacbayes.verify.inputs.tensors import Weights, rounded
 from pacbayes.verify.reading import UnreadableError, content, strict
-from pacbayes.verify.tensors import Weights, rounded
 
 
 def at_zero(document: dict[str, Any]) -> bool:

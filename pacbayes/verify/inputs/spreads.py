@@ -20,8 +20,8 @@ from typing import Any
 from flint import arb_mat
 
 from pacbayes.verify.comparisons import Report
+from pacbayes.verify.inputs.tensors import Weights, notes_in, read_weights, rounded
 from pacbayes.verify.reading import UnreadableError
-from pacbayes.verify.tensors import Weights, notes_in, read_weights, rounded
 
 RELATIVE = 1e-9
 """Of sums over weights; of the anisotropy, nats for each weight."""

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from pacbayes.verify.answers import Answer
 from pacbayes.verify.comparisons import TOLERANCE, Report, by_schema
-from pacbayes.verify.observed import ORDER
-from pacbayes.verify.sentences import check_sentences
+from pacbayes.verify.plans.answers import Answer
+from pacbayes.verify.plans.observed import ORDER
+from pacbayes.verify.plans.sentences import check_sentences
 
 SCHEMA = "pacbayes.plan/1"
 
