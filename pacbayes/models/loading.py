@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,10 +195,30 @@ def read_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     check_no_code(folder)
-    with refusing("its tokenizer cannot be read", path=folder):
+    with refusing("its tokenizer cannot be read", path=folder), _silence():
         return AutoTokenizer.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """A context in which nothing is printed, by libraries in other languages neither.
+
+    What they print of a file could steer the terminal, or be taken for this program's output.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = {number: os.dup(number) for number in (1, 2)}
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            for number in kept:
+                os.dup2(nowhere.fileno(), number)
+        yield
+    finally:
+        for number, copy in kept.items():
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 def context_of(model: Any) -> int:

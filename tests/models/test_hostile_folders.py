@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import struct
+from contextlib import suppress
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from benchmarks.fuzzing.model_folders import Bomb
 from pacbayes.errors import InputError
 from pacbayes.models import folder as folders
 from pacbayes.models.adapter_config import is_plain_pattern
-from pacbayes.models.loading import OpenOptions
+from pacbayes.models.loading import OpenOptions, read_tokenizer
 from pacbayes.models.plain import open_plain
 
 
@@ -261,3 +262,13 @@ def test_a_folder_with_a_name_that_no_folder_can_have():
     for name in ("x" * 5000, "\0", "\ud800", "a\nb"):
         with pytest.raises(InputError, match="no such folder"):
             folders.config_name(folders.Path(name))
+
+
+def test_nothing_of_a_tokenizer_is_printed_but_the_reason(copy, capfd):
+    """Its library prints names that it does not know, as they are."""
+    token = {"__type": "AddedToken", "content": "<bos>", "\x1b[31mred": True}
+    configure(copy / "base" / "tokenizer_config.json", bos_token=token)
+    capfd.readouterr()
+    with suppress(InputError):
+        read_tokenizer(copy / "base")
+    assert capfd.readouterr() == ("", "")
