@@ -25,7 +25,6 @@ def write_posterior(path: Path, model: FineTuned, noise: Mapping[str, Spread]) -
         InputError: It cannot be written.
     """
     means = {name: tensor.detach() for name, tensor in model.noise.tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
     save(around(means, noise), path, checkpoint=model.folder.sha256)
     return Source(path=str(path), sha256=sha256_of(path))
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from pacbayes import strict_json
 from pacbayes.errors import InputError, WriteError
-from pacbayes.files import in_place_of
+from pacbayes.files import filling
 from pacbayes.posteriors.checks import require_finite
 from pacbayes.posteriors.families import lookup, name_of
 from pacbayes.posteriors.family import Family
@@ -36,7 +36,7 @@ def save(posterior: Family, path: str | Path, *, checkpoint: str | None = None) 
 
     Args:
         posterior: It.
-        path: Where to.
+        path: Where to; missing folders are made.
         checkpoint: SHA-256 of the checkpoint that it was made from, to be noted in the file.
 
     Raises:
@@ -62,8 +62,8 @@ def save(posterior: Family, path: str | Path, *, checkpoint: str | None = None) 
 
 def _write(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
     try:
-        with in_place_of(path) as temporary:
-            save_file(tensors, temporary, metadata=metadata)
+        with filling(path.parent) as partial:  # the library writes to a name of its own first
+            save_file(tensors, partial / path.name, metadata=metadata)
     except SafetensorError as error:
         raise WriteError(f"cannot be written: {error}.", path=path) from error
 
