@@ -130,6 +130,9 @@ def _run(
     fork = multiprocessing.get_context("fork")
     multiprocessing.get_context = lambda _method=None: fork  # type: ignore[assignment]
     sys.argv = list(words)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # before a command listens, and after, they are the interpreter's affair
+        signal.signal(number, lambda *_: None)
     counter = meet(fault, folder / "out")
     os.write(told, b"!")
     try:

@@ -37,9 +37,10 @@ class Stop:
         return INTERRUPTED if self.signal is None else SHELL + self.signal
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
-        """Note a signal and stop what is running, wherever it is."""
-        self.signal = self.signal or number
-        raise KeyboardInterrupt
+        """Note a signal and stop what is running, wherever it is, unless all is done."""
+        if self.open:
+            self.signal = self.signal or number
+            raise KeyboardInterrupt
 
     def again(self) -> None:
         """Send the signal once more, unless the command has ended."""
