@@ -123,7 +123,7 @@ def _wrong_with(
 ) -> Iterator[str]:
     """How the end of a run is not what it should be."""
     codes = _CODES[fault.kind]
-    if job.workers and fault.moment == "byte":
+    if job.workers and fault.moment in ("byte", "mount"):
         codes = codes | _CODES["lost worker"]  # the limit can be met by one of them
     if "Traceback" in ended.said or "Exception ignored" in ended.said:
         yield f"a traceback: {ended.said}"
@@ -135,9 +135,9 @@ def _wrong_with(
         yield f"exit code {ended.code}: {ended.said}"
     if fault.kind in ("SIGINT", "SIGTERM") and not ended.said.strip().endswith(_GO_ON):
         yield f"does not say how to go on: {ended.said}"
-    writers = 2 if job.workers else 1
-    if fault.kind == "full disk" and not 1 <= len(_errors(ended)) <= writers:
-        yield f"not a line on the full disk of each writer: {ended.said}"
+    lines = len(_errors(ended))
+    if fault.kind == "full disk" and (lines == 0 or (lines > 1 and not job.workers)):
+        yield f"not one line on the full disk: {ended.said}"
     if fault.kind == "lost worker" and "was killed by SIGKILL" not in ended.said:
         yield f"does not say which worker was lost: {ended.said}"
     # what was killed leaves its traces, and a signal can come while a run tidies up; the next

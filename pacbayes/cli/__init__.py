@@ -21,7 +21,7 @@ from pacbayes.cli.report import report
 from pacbayes.cli.score import score
 from pacbayes.cli.select import select
 from pacbayes.cli.selftest import selftest
-from pacbayes.cli.stopping import deaf, stoppable
+from pacbayes.cli.stopping import Stop, deaf, stoppable
 from pacbayes.cli.sweep import sweep
 from pacbayes.cli.verify import verify
 from pacbayes.errors import InputError, ProcessLostError
@@ -82,32 +82,43 @@ def bound_main() -> None:
 
 
 def _run(program: typer.Typer) -> None:
-    with stoppable() as stop:
-        try:
-            program()
-        except KeyboardInterrupt:
-            code: object = INTERRUPTED
-        except SystemExit as end:  # typer turns an interruption inside a command into a silent one
-            code = end.code
-        except InputError as error:
-            echo(f"error: {error}", err=True)
-            code = BAD_INPUT
-        except ProcessLostError as error:
-            if not error.told:
-                echo(f"error: {error}", err=True)
-            code = PROCESS_LOST
-        except OSError as error:
-            echo(f"error: {_place_of(error)}: {error.strerror or error}.", err=True)
-            code = BAD_INPUT
-        except Exception:
-            if stop.signal is None:
-                raise
-            code = stop.code  # a library has made something else of the interruption
-        if code == INTERRUPTED or (code and stop.signal):
-            code = stop.code
-            echo("interrupted; run the same command again to go on from here.", err=True)
+    code: object = None
+    try:
+        with stoppable() as stop:
+            code = _ended(program, stop)
+    except KeyboardInterrupt:  # it came as the program ended
+        code = INTERRUPTED if code is None else code
     atexit.register(deaf)
     sys.exit(code)  # type: ignore[arg-type]
+
+
+def _ended(program: typer.Typer, stop: Stop) -> object:
+    """The exit code of a program, once it has run and said what was wrong."""
+    try:
+        program()
+        code: object = 0
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except SystemExit as end:  # typer turns an interruption inside a command into a silent one
+        code = end.code or 0
+    except InputError as error:
+        echo(f"error: {error}", err=True)
+        code = BAD_INPUT
+    except ProcessLostError as error:
+        if not error.told:
+            echo(f"error: {error}", err=True)
+        code = PROCESS_LOST
+    except OSError as error:
+        echo(f"error: {_place_of(error)}: {error.strerror or error}.", err=True)
+        code = BAD_INPUT
+    except Exception:
+        if stop.signal is None:
+            raise
+        code = stop.code  # a library has made something else of the interruption
+    if code == INTERRUPTED or (code and stop.signal):
+        code = stop.code
+        echo("interrupted; run the same command again to go on from here.", err=True)
+    return code
 
 
 def _place_of(error: OSError) -> str:
