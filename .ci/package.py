@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 import venv
 import zipfile
+from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -50,13 +51,37 @@ def run(*command, cwd=ROOT):
 
 
 def copy_sources(place):
-    """Copies what git would commit, so that nothing else can get into what is built."""
-    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    names = {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
+    """Copies the repository's files, so that nothing else can get into what is built."""
+    names = tracked() or not_ignored()
     for name in names:
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, place / name)
     return names
+
+
+def tracked():
+    """What git knows; nothing where there is no git, as in an unpacked sdist."""
+    if shutil.which("git") is None:
+        return set()
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    return {name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()}
+
+
+def not_ignored():
+    """All files that .gitignore does not name."""
+    patterns = [".git", *(ROOT / ".gitignore").read_text().split()]
+    files = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
+    made = {"PKG-INFO", "setup.cfg"}  # by whoever built the sdist
+    return {path.as_posix() for path in files if not is_ignored(path, patterns)} - made
+
+
+def is_ignored(path, patterns):
+    """Whether one of the simple patterns of .gitignore is that of a folder above it, or its own."""
+    return any(
+        fnmatch(part, pattern.strip("/"))
+        for pattern in patterns
+        for part in (path.parts[:1] if pattern.startswith("/") else path.parts)
+    )
 
 
 def build(folder):
