@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,10 +131,7 @@ def form_of(raw: dict[str, Any], path: str | Path, line: int) -> Record:
     Raises:
         InputError: It is not in exactly one of the known forms.
     """
-    try:
-        return Record(path=str(path), line=line, **_form(_without_nulls(raw)))
-    except _BadLineError as error:
-        raise InputError(str(error), path=path, line=line) from error
+    return Record(path=str(path), line=line, **_read(_form, raw, path, line))
 
 
 def record_of(
@@ -150,10 +148,8 @@ def record_of(
     Raises:
         InputError: It is not in exactly one of the known forms, or a label is of the wrong kind.
     """
-    try:
-        return Record(path=str(path), line=line, **_fields(_without_nulls(raw), stratum_field))
-    except _BadLineError as error:
-        raise InputError(str(error), path=path, line=line) from error
+    fields = _read(_fields, raw, path, line, stratum_field)
+    return Record(path=str(path), line=line, **fields)
 
 
 def labels_of(
@@ -170,14 +166,21 @@ def labels_of(
     Raises:
         InputError: A label is of the wrong kind.
     """
-    try:
-        return _labels(_without_nulls(raw), stratum_field)
-    except _BadLineError as error:
-        raise InputError(str(error), path=path, line=line) from error
+    return _read(_labels, raw, path, line, stratum_field)
 
 
 class _BadLineError(ValueError):
     """What is wrong with a line, before its file and number are known."""
+
+
+def _read(
+    part: Callable[..., dict[str, Any]], raw: dict[str, Any], path: str | Path, line: int, *how: str
+) -> dict[str, Any]:
+    """What `part` reads of an object; its complaints are given the file and line."""
+    try:
+        return part(_without_nulls(raw), *how)
+    except _BadLineError as error:
+        raise InputError(str(error), path=path, line=line) from error
 
 
 def _without_nulls(raw: dict[str, Any]) -> dict[str, Any]:
