@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pacbayes.errors import InputError, ProcessLostError
-from pacbayes.watch import State, Watch, Word
+from pacbayes.watch import State, Watch, Word, in_a_team
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ def joined_team(exit_code: int) -> Iterator[Team]:
             process raised one.
         ProcessLostError: Another process failed, or is gone.
     """
-    if os.environ.get("WORLD_SIZE", "1") in ("", "1"):
+    if not in_a_team():
         yield ALONE
         return
     team, watch = _connected(exit_code)

@@ -77,6 +77,11 @@ class Word:
 _RUNNING = Word(State.RUNNING)
 
 
+def in_a_team() -> bool:
+    """Whether a launcher's variables say that several processes work together."""
+    return os.environ.get("WORLD_SIZE", "1") not in ("", "1")
+
+
 class Watch:
     """Keeps watch until `end`.
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from pacbayes.cli.exit_codes import INTERRUPTED
+from pacbayes.watch import in_a_team
 
 _SOON = 0.05
 """Seconds after which a finalizer should be over."""
@@ -57,7 +58,7 @@ def stoppable() -> Iterator[Stop]:
     """
     stop = Stop()
     wanted = [signal.SIGINT]
-    if os.environ.get("WORLD_SIZE", "1") in ("", "1"):
+    if not in_a_team():
         wanted.append(signal.SIGTERM)
     main = threading.current_thread() is threading.main_thread()
     before = {s: signal.getsignal(s) for s in wanted if main}
